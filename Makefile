@@ -1,0 +1,34 @@
+# demo: the main job, end to end.  test: the whole test suite.  check: lint, types, architecture.
+# Each target first makes the one environment they share, in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check clean
+
+demo: $(READY)
+	$(BIN)/wsfcn demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest -q tests/contracts/test_imports.py
+
+# uv where it is present, else venv and pip. torch and torchvision are named together: they must match.
+$(READY): pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
+		uv pip install --quiet --python $(BIN)/python torch torchvision timm -e '.[dev]'; \
+	else \
+		$(PYTHON) -m venv .venv && \
+		$(BIN)/python -m pip install --quiet torch torchvision timm -e '.[dev]'; \
+	fi
+	@touch $(READY)
+
+clean:
+	rm -rf .venv build dist runs

@@ -1,0 +1,1 @@
+"""WS-FCN: semantic segmentation learned from image-level tags alone."""

@@ -1,0 +1,172 @@
+"""Every setting, typed; a field's docstring is its help text on the command line.
+
+``run`` settings cannot change results; all others can. When two runs differ, look there.
+Settings stop at the builders: layers and functions take plain arguments.
+"""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from wsfcn.errors import SettingError, did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which pictures, and how training sees them."""
+
+    root: Path | None = None
+    """Folder of the data set: images/, tags.csv, and optionally classes.txt, train.txt, val.txt,
+    masks/ (for evaluation alone)."""
+    train: str = "train"
+    """Split to learn from; without a train.txt, all tagged pictures that are not in `val`."""
+    val: str = "val"
+    """Split to validate on; without a val.txt, a tenth of the tagged pictures, set aside."""
+    crop: int = 224
+    """Side of the square training crops, in pixels."""
+    scale: tuple[float, float] = (0.9, 1.0)
+    """Range of the crop's area as a fraction of the picture's."""
+    aspect: tuple[float, float] = (0.75, 4 / 3)
+    """Range of the crop's aspect ratio before it is made square."""
+    jitter: tuple[float, float, float, float] = (0.3, 0.3, 0.3, 0.1)
+    """Strength of the colour jitter: brightness, contrast, saturation, hue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The network: backbone, context, fusion, head, image scores."""
+
+    backbone: str = "efficientnet_lite0"
+    """`wide_resnet38`, or the name of any timm model that offers features."""
+    weights: str = "imagenet"
+    """Initial weights of the backbone: `imagenet`, `none`, or a file."""
+    stride: Literal[8, 16, 32] = 16
+    """Output stride of the deep feature: pixels per cell."""
+    width: int = 256
+    """Channels of context, fusion and head."""
+    context: Literal["fca", "aspp", "none"] = "fca"
+    """Context over the deep feature: flexible context aggregation, atrous pyramid, or a 1x1."""
+    kernels: tuple[int, ...] = (1, 3, 5, 7)
+    """Kernel sizes of the context branches (FCA)."""
+    dilations: tuple[int, ...] = (1, 12, 24, 36)
+    """Dilations of the context branches."""
+    context_norm: Literal["idle", "learned"] = "learned"
+    """Batch norms of the context: `idle` never update their statistics, as published."""
+    fusion: Literal["sf2", "gci", "none"] = "sf2"
+    """Fusion of shallow and deep features: SF2, global cue injection, or deep alone."""
+    align: bool = True
+    """Warp the context to the shallow grid along a learned flow (SF2); otherwise interpolate."""
+    gate: float = 0.3
+    """Stochastic gate's share psi of the low path; 0 switches the gate off."""
+    focal_power: float = 3.0
+    """Exponent p of the penalty on small masks in the image score."""
+    focal_floor: float = 0.01
+    """Offset lambda in the logarithm of that penalty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoSettings:
+    """From soft masks and tags to pseudo-labels."""
+
+    pamr_iterations: int = 10
+    """Iterations of pixel-adaptive mask refinement; 0 for none."""
+    pamr_dilations: tuple[int, ...] = (1, 2, 4, 8, 12, 24)
+    """Dilations of its neighbourhoods, in cells of the shallow grid."""
+    object_cutoff: float = 0.6
+    """Fraction of the class maximum an object pixel must exceed."""
+    background_cutoff: float = 0.7
+    """Fraction of the class maximum a background pixel must exceed."""
+    low: float = 0.2
+    """Mask value below which no pixel gets a label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimSettings:
+    """Optimiser, schedule and length of the training."""
+
+    epochs: int = 20
+    """Passes over the training pictures."""
+    warmup: float = 5
+    """Epochs of tag loss alone, before the mask loss sets in."""
+    batch: int = 16
+    """Pictures per optimiser step, over all devices."""
+    rate: float = 1e-3
+    """Learning rate of pretrained weights."""
+    momentum: float = 0.9
+    """Momentum of SGD."""
+    decay: float = 5e-4
+    """Weight decay; biases have none."""
+    multipliers: tuple[float, float, float, float] = (1, 2, 10, 20)
+    """Learning-rate factors: pretrained weights, pretrained biases, new weights, new biases."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Where and how a training runs. None of these should change its results."""
+
+    out: Path = Path("runs/train")
+    """Run folder: settings, logs, checkpoints."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where to compute."""
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    """Arithmetic of the network: bfloat16 where the device is fast at it, else float32."""
+    workers: int = 2
+    """Processes that decode pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Everything a training needs."""
+
+    seed: int = 0
+    """Seed of weights, order and augmentation."""
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    pseudo: PseudoSettings = field(default_factory=PseudoSettings)
+    optim: OptimSettings = field(default_factory=OptimSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictSettings:
+    """From a network's masks to one mask a picture."""
+
+    scales: tuple[float, ...] = (1.0,)
+    """Picture sizes to average over, as factors of the picture's own size."""
+    flip: bool = False
+    """Average over mirrored views too."""
+    class_cut: float = 0.1
+    """Smallest probability of a tag, over all views, for its mask to count."""
+    background: float | None = None
+    """Constant that replaces the background's mask; None keeps the network's own."""
+    refine: Literal["none", "pamr", "crf"] = "none"
+    """Clean-up of the masks along the picture's edges."""
+
+
+def to_dict(settings: Any) -> Any:
+    """Plain dictionaries, lists, numbers and strings, ready for YAML or JSON."""
+    if is_dataclass(settings) and not isinstance(settings, type):
+        return {key: to_dict(value) for key, value in asdict(settings).items()}
+    if isinstance(settings, dict):
+        return {key: to_dict(value) for key, value in settings.items()}
+    if isinstance(settings, tuple | list):
+        return [to_dict(value) for value in settings]
+    return str(settings) if isinstance(settings, Path) else settings
+
+
+def from_dict(kind: type, values: dict[str, Any]) -> Any:
+    """The inverse of `to_dict`. Raises SettingError for a key the settings do not have."""
+    hints = get_type_hints(kind)
+    known = [item.name for item in fields(kind)]
+    converted = {}
+    for key, value in values.items():
+        if key not in known:
+            raise SettingError(f"{kind.__name__} has no setting '{key}'.{did_you_mean(key, known)}")
+        if is_dataclass(hints[key]):
+            value = from_dict(hints[key], value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        elif hints[key] in (Path, Path | None) and value is not None:
+            value = Path(value)
+        converted[key] = value
+    return kind(**converted)

@@ -1,0 +1,1 @@
+"""Pictures and tags in, batches out."""

@@ -1,0 +1,55 @@
+"""Errors that a user can cure. The command line prints them as one line and exits with code 2.
+
+WsfcnError
+├── SettingError       a setting, recipe or argument that cannot work
+├── DataError          a data set that cannot be read
+│   ├── TagError       a tags file: header, line, unknown tag
+│   ├── PictureError   a picture: missing, broken, of the wrong kind
+│   └── MaskError      a mask: missing, of the wrong size, values beyond the classes
+├── CheckpointError    a checkpoint that is missing, truncated, or of another model
+└── TrainingError      a training that cannot go on
+"""
+
+
+class WsfcnError(Exception):
+    """An error whose message names what is wrong, where, and the cure, in one line."""
+
+
+class SettingError(WsfcnError):
+    """A setting, recipe or argument that cannot work."""
+
+
+class DataError(WsfcnError):
+    """A data set that cannot be read."""
+
+
+class TagError(DataError):
+    """A tags file with a wrong header, a malformed line or an unknown tag."""
+
+
+class PictureError(DataError):
+    """A picture that is missing or cannot be decoded."""
+
+
+class MaskError(DataError):
+    """A mask that is missing, has another size than its picture, or unknown values."""
+
+
+class CheckpointError(WsfcnError):
+    """A checkpoint that is missing, truncated, or belongs to another model."""
+
+
+class TrainingError(WsfcnError):
+    """A training that cannot go on."""
+
+
+def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
+    """A hint for a mistyped word, or an empty string where nothing is close.
+
+    >>> did_you_mean("buss", ["bus", "car"])
+    " Did you mean 'bus'?"
+    """
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,1 @@
+"""From a trained segmenter and a picture to a mask."""

@@ -1,0 +1,1 @@
+"""Backbones, context, fusion, image scores, and the segmenter they make."""

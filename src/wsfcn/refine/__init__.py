@@ -1,0 +1,1 @@
+"""Cleaning masks up along the picture's edges."""

@@ -1,0 +1,94 @@
+"""The nouns of the library. ``c`` counts the background, ``c-1`` does not.
+
+*Tags* are what a picture contains; *masks* are soft, one a class; *labels* are hard, one a
+pixel; *scores* are per picture and class; *truth* is what people drew.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from wsfcn.errors import TagError, did_you_mean
+
+IGNORE = 255
+"""The label of a pixel that belongs to no class we know: it counts nowhere."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Names of the classes, the background first; a name's position is its index in a mask.
+
+    >>> classes = Classes(("background", "cat", "dog"))
+    >>> classes.objects, len(classes), classes.index("dog")
+    (('cat', 'dog'), 3, 2)
+    """
+
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.names) < 2:
+            raise TagError(f"at least one class beside the background is needed, got {self.names}")
+        if len(self.names) > IGNORE:
+            raise TagError(f"{len(self.names)} classes, but an 8-bit mask holds at most {IGNORE}")
+        if len(set(self.names)) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise TagError(f"class '{twice}' is listed twice")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """All classes but the background: the possible tags."""
+        return self.names[1:]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.names)}
+
+    def index(self, name: str) -> int:
+        """Index of a class in a mask. Raises TagError, with a suggestion, where it is unknown."""
+        if name not in self._positions:
+            raise TagError(f"unknown tag '{name}'.{did_you_mean(name, self.names)}")
+        return self._positions[name]
+
+
+class Sample(NamedTuple):
+    """One training picture, augmented and normalised."""
+
+    image: Float[Tensor, "3 h w"]
+    tags: Float[Tensor, "c-1"]
+    name: str
+
+
+class Batch(NamedTuple):
+    """Training pictures of one size, as the model takes them (normalised)."""
+
+    image: Float[Tensor, "b 3 h w"]
+    tags: Float[Tensor, "b c-1"]
+    names: list[str]
+
+
+class Features(NamedTuple):
+    """What a backbone gives: a fine map (stride 4) and a coarse one (stride 8, 16 or 32)."""
+
+    shallow: Float[Tensor, "b s h w"]
+    deep: Float[Tensor, "b d y x"]
+
+
+class Prediction(NamedTuple):
+    """What a segmenter gives: class logits on the shallow grid, and image-level scores."""
+
+    logits: Float[Tensor, "b c h w"]
+    scores: Float[Tensor, "b c-1"]
+
+
+class Losses(NamedTuple):
+    """The training losses of one step, each a scalar."""
+
+    total: Float[Tensor, ""]
+    tags: Float[Tensor, ""]
+    masks: Float[Tensor, ""]

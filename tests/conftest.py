@@ -1,0 +1,7 @@
+"""Shapes in signatures are enforced while tests run."""
+
+import torch
+from jaxtyping import install_import_hook
+
+install_import_hook("wsfcn", "beartype.beartype")
+torch.set_num_threads(1)  # pytest runs one process a core
