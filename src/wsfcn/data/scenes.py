@@ -207,7 +207,10 @@ def mix(first: Colour, second: Colour, share: Plane) -> Sheet:
 
 
 def paste(sheet: Sheet, cutout: Cutout, paper: Float32[np.ndarray, "3 y x"]) -> None:
-    """Glue a cut-out, its window painted as given, on the sheet, with a shadow below it and light from the top left."""
+    """Glue a cut-out on the sheet, a shadow below it, light from the top left.
+
+    ``paper`` is what its window shows where the cut-out covers the sheet.
+    """
     size = sheet.shape[1]
     under = sheet[:, *cutout.window]
     distance = cutout.distance
