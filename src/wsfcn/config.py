@@ -42,6 +42,8 @@ class ModelSettings:
     """Initial weights of the backbone: `imagenet`, `none`, or a file."""
     stride: Literal[8, 16, 32] = 16
     """Output stride of the deep feature: pixels per cell."""
+    freeze: bool = True
+    """Keep the backbone's first layers (up to stride 2) and all its batch norms as they are."""
     width: int = 256
     """Channels of context, fusion and head."""
     context: Literal["fca", "aspp", "none"] = "fca"
@@ -90,6 +92,12 @@ class OptimSettings:
     """Epochs of tag loss alone, before the mask loss sets in."""
     batch: int = 16
     """Pictures per optimiser step, over all devices."""
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    """Stochastic gradient descent with momentum, or AdamW."""
+    schedule: Literal["constant", "poly"] = "poly"
+    """Learning rate over time: constant, or falling to zero as (1 - t) ** 0.9."""
+    ramp: int = 50
+    """Steps over which the rate of `poly` first rises."""
     rate: float = 1e-3
     """Learning rate of pretrained weights."""
     momentum: float = 0.9
@@ -106,6 +114,10 @@ class RunSettings:
 
     out: Path = Path("runs/train")
     """Run folder: settings, logs, checkpoints."""
+    resume: Path | None = None
+    """Run folder or checkpoint to go on from; the settings must be the same."""
+    log_every: int = 10
+    """Steps between two lines of the log."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute."""
     precision: Literal["auto", "32", "bf16"] = "auto"

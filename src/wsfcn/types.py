@@ -57,7 +57,7 @@ class Classes:
 
 
 class Sample(NamedTuple):
-    """One training picture, augmented and normalised."""
+    """One training picture, augmented: RGB in [0, 1]."""
 
     image: Float[Tensor, "3 h w"]
     tags: Float[Tensor, "c-1"]
@@ -65,7 +65,7 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Training pictures of one size, as the model takes them (normalised)."""
+    """Training pictures of one size, as the model takes them: RGB in [0, 1]."""
 
     image: Float[Tensor, "b 3 h w"]
     tags: Float[Tensor, "b c-1"]

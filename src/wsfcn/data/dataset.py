@@ -1,0 +1,156 @@
+"""A data set: pictures, their tags, and the splits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from wsfcn.config import DataSettings
+from wsfcn.data.classes import classes_of_tags, read_classes
+from wsfcn.data.tags import read_tags
+from wsfcn.errors import DataError, TagError
+from wsfcn.images import read_picture
+from wsfcn.types import Batch, Classes, Sample
+
+
+@dataclass(frozen=True)
+class TaggedPicture:
+    """One picture file and what it contains."""
+
+    path: Path
+    tags: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The file name without its suffix: what split files and masks are named by."""
+        return self.path.stem
+
+
+@dataclass(frozen=True)
+class TaggedPictures:
+    """A whole data set. ``masks`` is the folder of truth masks, where there is one: only
+    evaluation opens it."""
+
+    classes: Classes
+    train: tuple[TaggedPicture, ...]
+    val: tuple[TaggedPicture, ...]
+    masks: Path | None
+
+
+def open_data(settings: DataSettings) -> TaggedPictures:
+    """Read a data set's tags, classes and splits, and check that its pictures exist.
+
+    Raises DataError, with file and line, for anything that training could not use.
+    """
+    if settings.root is None:
+        raise DataError("no data: name its folder with --data.root DIR")
+    root = settings.root
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder")
+    tags = read_tags(root / "tags.csv")
+    if not tags:
+        raise DataError(f"{root / 'tags.csv'}: no picture is listed")
+    named = (root / "classes.txt").exists()
+    classes = read_classes(root / "classes.txt") if named else classes_of_tags(tags)
+    pictures = {}
+    for line, (image, found) in enumerate(tags.items(), start=2):
+        where = f"{root / 'tags.csv'}, line {line}"
+        path = root / image
+        if not path.exists():
+            raise DataError(f"{where}: no such picture {path}")
+        for tag in found:
+            try:
+                classes.index(tag)
+            except TagError as error:
+                raise TagError(f"{where}: {error}") from None
+        if path.stem in pictures:
+            raise DataError(f"{where}: two pictures are named '{path.stem}'; names must differ")
+        pictures[path.stem] = TaggedPicture(path, found)
+    train, val = _split(root, settings, pictures)
+    masks = root / "masks"
+    return TaggedPictures(classes, train, val, masks if masks.is_dir() else None)
+
+
+def _split(
+    root: Path, settings: DataSettings, pictures: dict[str, TaggedPicture]
+) -> tuple[tuple[TaggedPicture, ...], tuple[TaggedPicture, ...]]:
+    """Training and validation pictures, from split files where they exist."""
+    val = _read_split(root / f"{settings.val}.txt", pictures)
+    train = _read_split(root / f"{settings.train}.txt", pictures)
+    if val is None:
+        # Every tenth of what training does not claim, so that the same pictures are set aside
+        # in every run; with a train.txt, the rest.
+        rest = [name for name in sorted(pictures) if train is None or name not in set(train)]
+        val = rest if train is not None else rest[::10]
+    if train is None:
+        train = [name for name in pictures if name not in set(val)]
+    if not train:
+        raise DataError(f"{root}: no picture is left to train on")
+    for name, split in ((settings.train, train), (settings.val, val)):
+        if (root / f"{name}.txt").exists() and not split:
+            raise DataError(f"{root / name}.txt: the split is empty")
+    return tuple(pictures[name] for name in train), tuple(pictures[name] for name in val)
+
+
+def _read_split(path: Path, pictures: dict[str, TaggedPicture]) -> list[str] | None:
+    if not path.exists():
+        return None
+    names = []
+    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not text.strip():
+            continue
+        if text.strip() not in pictures:
+            raise DataError(f"{path}, line {line}: '{text.strip()}' has no line in tags.csv")
+        names.append(text.strip())
+    return names
+
+
+def tag_vector(tags: Sequence[str], classes: Classes) -> Float[Tensor, "n"]:
+    """1 for each object class that is tagged, else 0."""
+    vector = torch.zeros(len(classes) - 1)
+    for tag in tags:
+        if position := classes.index(tag):
+            vector[position - 1] = 1
+    return vector
+
+
+class TrainingSet(Dataset[Sample]):
+    """Augmented samples. An index is a pair (draw, picture): ``draw`` seeds the augmentation.
+
+    So a sample depends on nothing but the seed, the draw and the picture: not on the number of
+    workers, and not on what was loaded before.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[TaggedPicture],
+        classes: Classes,
+        transform: Callable[[Image.Image], Float[Tensor, "3 h w"]],
+        seed: int,
+    ) -> None:
+        self.pictures = pictures
+        self.classes = classes
+        self.transform = transform
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: tuple[int, int]) -> Sample:
+        draw, position = index
+        picture = self.pictures[position]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(hash((self.seed, draw, position)) % 2**63)
+            image = self.transform(read_picture(picture.path))
+        return Sample(image, tag_vector(picture.tags, self.classes), picture.name)
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack samples of one size."""
+    images, tags, names = zip(*samples, strict=True)
+    return Batch(torch.stack(images), torch.stack(tags), list(names))

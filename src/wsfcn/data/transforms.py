@@ -1,0 +1,33 @@
+"""What training does to a picture: crop, flip, colour jitter."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+
+from wsfcn.config import DataSettings
+
+
+def training_transform(settings: DataSettings) -> Callable[[Image.Image], Float[Tensor, "3 h w"]]:
+    """Random crop, flip and colour jitter; the result is RGB in [0, 1].
+
+    Randomness comes from torch's global generator.
+    """
+    brightness, contrast, saturation, hue = settings.jitter
+    return v2.Compose(
+        [
+            v2.RandomResizedCrop(
+                settings.crop,
+                scale=settings.scale,
+                ratio=settings.aspect,
+                interpolation=v2.InterpolationMode.BICUBIC,
+            ),
+            v2.PILToTensor(),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(brightness, contrast, saturation, hue),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )

@@ -1,0 +1,28 @@
+"""From class logits to masks, and from masks to image scores.
+
+Paper: Single-Stage Semantic Segmentation from Image Labels (Araslanov and Roth, 2020),
+sections 3.1 (normalised global weighted pooling) and 3.2 (focal mask penalty).
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def add_background(logits: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n+1 h w"]:
+    """Put the background in front: its logit is the constant 1."""
+    return torch.cat([torch.ones_like(logits[:, :1]), logits], 1)
+
+
+def image_scores(
+    logits: Float[Tensor, "b c h w"], *, power: float = 3.0, floor: float = 0.01
+) -> Float[Tensor, "b c-1"]:
+    """Score of each object class in each picture; its sigmoid is the tag's probability.
+
+    With masks m = softmax of the logits x: y_k = sum(m_k x_k) / (1 + sum m_k), the pooling,
+    plus (1 - mean m_k)^power log(floor + mean m_k), the penalty on small masks.
+    """
+    masks = logits.softmax(1)[:, 1:]
+    pooled = (masks * logits[:, 1:]).sum((2, 3)) / (1 + masks.sum((2, 3)))
+    size = masks.mean((2, 3))
+    return pooled + (1 - size) ** power * torch.log(floor + size)

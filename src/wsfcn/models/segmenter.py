@@ -1,0 +1,90 @@
+"""The network: backbone, context, fusion, head. A method is a choice of these four."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from wsfcn.config import ModelSettings
+from wsfcn.errors import SettingError
+from wsfcn.models.backbones import Backbone, build_backbone
+from wsfcn.models.context import CONTEXTS
+from wsfcn.models.fusion import FUSIONS
+from wsfcn.models.layers import IdleNorm2d, conv_norm_relu
+from wsfcn.models.scoring import add_background, image_scores
+from wsfcn.types import Prediction
+
+
+class Segmenter(nn.Module):
+    """RGB pictures with values in [0, 1] to class logits (stride 4) and image scores.
+
+    ``classes`` counts the background. The parts know only channel numbers of each other.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        context: nn.Module,
+        fusion: nn.Module,
+        classes: int,
+        width: int = 256,
+        *,
+        focal_power: float = 3.0,
+        focal_floor: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.context = context
+        self.fusion = fusion
+        self.head = nn.Sequential(
+            conv_norm_relu(width, width, 3),
+            nn.Dropout(0.5),
+            conv_norm_relu(width, width, 3),
+            nn.Dropout(0.1),
+            nn.Conv2d(width, classes - 1, 1),
+        )
+        self.focal_power, self.focal_floor = focal_power, focal_floor
+        self.register_buffer("mean", _column(backbone.mean), persistent=False)
+        self.register_buffer("std", _column(backbone.std), persistent=False)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Prediction:
+        features = self.backbone((image - self.mean) / self.std)
+        context = self.context(features.deep)
+        fused = self.fusion(features.shallow, context)
+        logits = add_background(self.head(fused)).float()
+        scores = image_scores(logits, power=self.focal_power, floor=self.focal_floor)
+        return Prediction(logits, scores)
+
+
+def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool = True) -> Segmenter:
+    """The network that the settings describe. ``classes`` counts the background.
+
+    Without ``pretrained`` no initial weights are read, as when a checkpoint follows. Raises
+    SettingError where a name is unknown or numbers do not fit each other.
+    """
+    if len(settings.kernels) != len(settings.dilations):
+        raise SettingError(
+            f"model.kernels names {len(settings.kernels)} branches, "
+            f"model.dilations {len(settings.dilations)}: give both the same length"
+        )
+    weights = settings.weights if pretrained else "none"
+    backbone = build_backbone(settings.backbone, weights, settings.stride, freeze=settings.freeze)
+    norm = IdleNorm2d if settings.context_norm == "idle" else nn.BatchNorm2d
+    context = CONTEXTS[settings.context](
+        backbone.deep_channels, settings.width, settings.kernels, settings.dilations, norm
+    )
+    fusion = FUSIONS[settings.fusion](
+        backbone.shallow_channels, settings.width, settings.width, settings.gate, settings.align
+    )
+    return Segmenter(
+        backbone,
+        context,
+        fusion,
+        classes,
+        settings.width,
+        focal_power=settings.focal_power,
+        focal_floor=settings.focal_floor,
+    )
+
+
+def _column(values: tuple[float, ...]) -> Float[Tensor, "1 3 1 1"]:
+    return torch.tensor(values).view(1, 3, 1, 1)

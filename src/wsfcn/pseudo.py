@@ -1,0 +1,54 @@
+"""From soft masks and tags to pseudo-labels.
+
+Paper: Single-Stage Semantic Segmentation from Image Labels (Araslanov and Roth, 2020), section 3.2.
+Only the background and the tagged classes of a picture can get a pixel, so everything between
+masks and labels works on these alone: its *candidates*.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from wsfcn.types import IGNORE
+
+
+class Candidates(NamedTuple):
+    """Masks of the background and the tagged classes, padded to the batch's largest number.
+
+    ``classes`` holds their indices; where a picture has fewer, its last masks are 0.
+    """
+
+    masks: Float[Tensor, "b k h w"]
+    classes: Int[Tensor, "b k"]
+
+
+def candidates(masks: Float[Tensor, "b c h w"], tags: Float[Tensor, "b c-1"]) -> Candidates:
+    """Drop the masks of absent classes."""
+    present = torch.cat([torch.ones_like(tags[:, :1]), tags], 1).to(masks.dtype)
+    most = int((present > 0).sum(1).max())
+    classes = present.argsort(dim=1, descending=True, stable=True)[:, :most]
+    kept = masks.gather(1, classes[..., None, None].expand(-1, -1, *masks.shape[2:]))
+    return Candidates(kept * present.gather(1, classes)[..., None, None], classes)
+
+
+def pseudo_labels(
+    candidates: Candidates,
+    *,
+    object_cutoff: float = 0.6,
+    background_cutoff: float = 0.7,
+    low: float = 0.2,
+) -> Int[Tensor, "b h w"]:
+    """Hard labels: class k where its mask exceeds max(low, cutoff * the mask's maximum).
+
+    A pixel of no class, or of several, is left out (255).
+    """
+    masks, classes = candidates
+    peak = masks.amax((2, 3), keepdim=True)
+    is_object = (classes > 0)[..., None, None]
+    cutoff = torch.where(is_object, object_cutoff, background_cutoff)
+    belongs = masks > (cutoff * peak).clamp(min=low)
+    winner = belongs.to(torch.uint8).argmax(1)
+    labels = classes.gather(1, winner.flatten(1)).view_as(winner)
+    return labels.masked_fill(belongs.sum(1) != 1, IGNORE)
