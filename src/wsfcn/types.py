@@ -87,8 +87,9 @@ class Prediction(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """The training losses of one step, each a scalar."""
+    """The training losses of one step, and the share of pixels that got a pseudo-label."""
 
     total: Float[Tensor, ""]
     tags: Float[Tensor, ""]
     masks: Float[Tensor, ""]
+    coverage: Float[Tensor, ""]

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from wsfcn.config import DataSettings
 from wsfcn.data.classes import classes_of_tags, read_classes
 from wsfcn.data.tags import read_tags
+from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import DataError, TagError
 from wsfcn.images import read_picture
 from wsfcn.types import Batch, Classes, Sample
@@ -147,6 +148,22 @@ class TrainingSet(Dataset[Sample]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(hash((self.seed, draw, position)) % 2**63)
             image = self.transform(read_picture(picture.path))
+        return Sample(image, tag_vector(picture.tags, self.classes), picture.name)
+
+
+class ViewingSet(Dataset[Sample]):
+    """Whole pictures as they are, for validation."""
+
+    def __init__(self, pictures: Sequence[TaggedPicture], classes: Classes) -> None:
+        self.pictures = pictures
+        self.classes = classes
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Sample:
+        picture = self.pictures[index]
+        image = to_tensor(read_picture(picture.path))
         return Sample(image, tag_vector(picture.tags, self.classes), picture.name)
 
 

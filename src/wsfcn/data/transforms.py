@@ -11,6 +11,11 @@ from torchvision.transforms import v2
 from wsfcn.config import DataSettings
 
 
+def to_tensor(picture: Image.Image) -> Float[Tensor, "3 h w"]:
+    """A picture as the network takes it: RGB in [0, 1]."""
+    return v2.functional.to_dtype(v2.functional.pil_to_tensor(picture), torch.float32, scale=True)
+
+
 def training_transform(settings: DataSettings) -> Callable[[Image.Image], Float[Tensor, "3 h w"]]:
     """Random crop, flip and colour jitter; the result is RGB in [0, 1].
 

@@ -14,23 +14,25 @@ from wsfcn.models.layers import resize
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.pseudo import Candidates, candidates, pseudo_labels
 from wsfcn.refine.pamr import pamr
-from wsfcn.types import Batch, Losses
+from wsfcn.types import IGNORE, Batch, Losses
 
 
 def training_losses(
     model: Segmenter, batch: Batch, settings: PseudoSettings, *, warm: bool
 ) -> Losses:
-    """The losses of one batch; before the end of the warm-up (``warm``) the tags' alone."""
+    """The losses of one batch; until the network is ``warm``, those of the tags alone."""
     prediction = model(batch.image)
     from_tags = tag_loss(prediction.scores, batch.tags)
     if not warm:
-        return Losses(from_tags, from_tags, torch.zeros_like(from_tags))
+        nothing = torch.zeros_like(from_tags)
+        return Losses(from_tags, from_tags, nothing, coverage=nothing)
 
     masks = prediction.logits.detach().softmax(1)
     labels = make_labels(batch, masks, settings)
     logits = resize(prediction.logits, size_of(batch.image), align_corners=True)
     from_masks = mask_loss(logits, labels, batch.tags).mean()
-    return Losses(from_tags + from_masks, from_tags, from_masks)
+    coverage = (labels != IGNORE).float().mean()
+    return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
 
 
 @torch.no_grad()

@@ -1,0 +1,122 @@
+"""The native layout: what is read, how it is split, and one clear line for each mistake."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wsfcn.config import DataSettings
+from wsfcn.data.dataset import TrainingSet, open_data, tag_vector
+from wsfcn.data.loading import EpochOrder
+from wsfcn.data.transforms import training_transform
+from wsfcn.errors import DataError, TagError
+from wsfcn.types import Classes
+
+
+def make_tree(root: Path, lines: list[str], header: str = "image,tags") -> Path:
+    """A data set whose pictures are small and grey; every line's picture exists."""
+    (root / "images").mkdir(parents=True)
+    for line in lines:
+        Image.new("RGB", (40, 30), (90, 90, 90)).save(root / line.split(",")[0])
+    (root / "tags.csv").write_text("\n".join([header, *lines]) + "\n")
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    tags = ["cat", "dog", "cat dog", "dog"] * 5
+    return make_tree(tmp_path, [f"images/{n:02}.png,{found}" for n, found in enumerate(tags)])
+
+
+def test_classes_come_from_tags_without_a_list(root):
+    assert open_data(DataSettings(root=root)).classes.names == ("background", "cat", "dog")
+
+
+def test_without_splits_a_tenth_is_set_aside(root):
+    data = open_data(DataSettings(root=root))
+    assert [picture.name for picture in data.val] == ["00", "10"]
+    assert len(data.train) == 18
+
+
+def test_split_files_are_followed(root):
+    (root / "train.txt").write_text("03\n01\n")
+    (root / "val.txt").write_text("02\n")
+    data = open_data(DataSettings(root=root))
+    assert [picture.name for picture in data.train] == ["03", "01"]
+    assert [picture.tags for picture in data.val] == [("cat", "dog")]
+
+
+def test_tag_vector():
+    classes = Classes(("background", "cat", "cow", "dog"))
+    assert tag_vector(("dog", "cat"), classes).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("tags.csv", "picture;tags\n", "line 1: the header must be `image,tags`"),
+        ("tags.csv", "image,tags\nimages/00.png,cat,dog\n", "line 2: expected 2 columns"),
+        ("tags.csv", "image,tags\n", "no picture is listed"),
+        ("tags.csv", "image,tags\nimages/00.png,cat\nimages/99.png,cat\n", "line 3: no such pict"),
+        ("tags.csv", "image,tags\nimages/00.png,cat\nimages/00.png,dog\n", "line 3: .* twice"),
+        ("classes.txt", "background\ncat\ndogs\n", "line 3: unknown tag 'dog'. Did you mean 'do"),
+        ("classes.txt", "cat\ndog\n", "line 1: the first class must be 'background'"),
+        ("val.txt", "\n", "the split is empty"),
+        ("train.txt", "00\nmissing\n", "line 2: 'missing' has no line in tags.csv"),
+    ],
+)
+def test_mistakes_get_one_line(root, file, text, message):
+    (root / file).write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        open_data(DataSettings(root=root))
+    assert str(root) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_root_is_named(tmp_path):
+    with pytest.raises(DataError, match="no such folder"):
+        open_data(DataSettings(root=tmp_path / "nowhere"))
+    with pytest.raises(TagError, match="image,tags"):
+        open_data(DataSettings(root=tmp_path))
+
+
+def test_a_sample_depends_on_seed_draw_and_picture_alone(root):
+    noise = np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)
+    Image.fromarray(noise).save(root / "images/01.png")
+    settings = DataSettings(root=root, crop=16)
+    data = open_data(settings)
+
+    def sample(seed: int, index: tuple[int, int]) -> torch.Tensor:
+        torch.rand(3)  # whatever else drew numbers before
+        return TrainingSet(data.train, data.classes, training_transform(settings), seed)[
+            index
+        ].image
+
+    assert torch.equal(sample(0, (2, 0)), sample(0, (2, 0)))
+    assert not torch.equal(sample(0, (2, 0)), sample(0, (3, 0)))
+    assert not torch.equal(sample(0, (2, 0)), sample(1, (2, 0)))
+
+
+def test_processes_deal_each_picture_once():
+    orders = [EpochOrder(10, seed=3, batch=4, rank=rank, world=2) for rank in range(2)]
+    dealt = [position for order in orders for _, position in order]
+    assert len(dealt) == len(set(dealt)) == 8
+
+
+def test_epochs_differ_and_repeat():
+    order, again = EpochOrder(9, seed=0, batch=3), EpochOrder(9, seed=0, batch=3)
+    first = list(order)
+    order.set_epoch(1)
+    assert [position for _, position in order] != [position for _, position in first]
+    assert first == list(again)
+
+
+def test_resuming_skips_what_was_seen():
+    whole = list(EpochOrder(12, seed=0, batch=3))
+    assert list(EpochOrder(12, seed=0, batch=3, skip=6)) == whole[6:]
+
+
+def test_a_set_smaller_than_a_batch_fills_it():
+    assert len(list(EpochOrder(3, seed=0, batch=8))) == 8
