@@ -21,8 +21,8 @@ from wsfcn.types import Classes
 FORMAT = 1
 """Version of what stands under the key ``wsfcn``."""
 
-CHECKPOINTS = ("best.ckpt", "last.ckpt")
-"""What a run folder's ``checkpoints`` holds, the one to use first."""
+BEST, LAST = "best.ckpt", "last.ckpt"
+"""What a run folder's ``checkpoints`` holds: the best by a score without masks, and the last."""
 
 
 class Checkpoint(NamedTuple):
@@ -46,7 +46,7 @@ def save_checkpoint(path: str | PathLike[str], checkpoint: Checkpoint) -> None:
         torch.save(content, name)
 
 
-def find_checkpoint(path: str | PathLike[str], names: tuple[str, ...] = CHECKPOINTS) -> Path:
+def find_checkpoint(path: str | PathLike[str], names: tuple[str, ...] = (BEST, LAST)) -> Path:
     """A checkpoint file as it is; of a run folder the first of ``names`` it holds."""
     path = Path(path)
     if path.is_file():

@@ -11,10 +11,11 @@ import yaml
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
-from wsfcn.config import TrainSettings
+from wsfcn.config import PredictSettings, TrainSettings
 from wsfcn.errors import SettingError, WsfcnError
 
-DEFAULTS = TrainSettings()
+TRAIN_DEFAULTS = TrainSettings()
+PREDICT_DEFAULTS = PredictSettings()
 
 app = App(
     name="wsfcn",
@@ -42,12 +43,99 @@ def launch(
 
 
 @app.command
-def train(*, settings: Annotated[TrainSettings, Parameter(name="*")] = DEFAULTS) -> None:
+def train(*, settings: Annotated[TrainSettings, Parameter(name="*")] = TRAIN_DEFAULTS) -> None:
     """Train on tagged pictures: wsfcn train --data.root DIR [--config RECIPE]."""
     from wsfcn.training.run import train
 
     out = train(settings)
     print(f"trained: {out}")
+
+
+@app.command
+def predict(
+    source: str,
+    pictures: list[str],
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    overlays: bool = False,
+    settings: Annotated[PredictSettings, Parameter(name="*")] = PREDICT_DEFAULTS,
+) -> int:
+    """Segment pictures: wsfcn predict RUN_OR_CHECKPOINT PICTURES... -o DIR.
+
+    Parameters
+    ----------
+    source
+        Run folder or checkpoint.
+    pictures
+        Picture files, folders or globs.
+    out
+        Folder for the masks: indexed PNGs named like the pictures.
+    overlays
+        Write each picture with its mask painted over it, too.
+    """
+    from wsfcn.checkpoint import load_checkpoint
+    from wsfcn.inference.folder import find_pictures, predict_folder
+    from wsfcn.inference.predictor import Predictor
+
+    found = find_pictures(pictures)
+    predictor = Predictor(load_checkpoint(source), settings)
+    broken = predict_folder(predictor, found, out, overlays=overlays)
+    for error in broken:
+        print(f"wsfcn: {error}", file=sys.stderr)
+    print(f"{len(found) - len(broken)} masks: {out}")
+    return 1 if broken else 0
+
+
+@app.command
+def evaluate(
+    masks: Path,
+    truth: Path,
+    *,
+    classes: Path,
+    names: Path | None = None,
+    json: Path | None = None,
+) -> None:
+    """Compare masks with truth: wsfcn evaluate MASKS TRUTH --classes FILE.
+
+    Parameters
+    ----------
+    masks
+        Folder of predicted masks, indexed PNGs.
+    truth
+        Folder of true masks of the same names; 255 counts nowhere.
+    classes
+        Names of the classes, one a line, the background first.
+    names
+        File of picture names, one a line, to compare these alone.
+    json
+        Write the numbers to this file, too.
+    """
+    from wsfcn.data.classes import read_classes
+    from wsfcn.evaluation import evaluate_folder, print_metrics, write_metrics
+
+    listed = names.read_text().split() if names else None
+    metrics = evaluate_folder(masks, truth, read_classes(classes), listed)
+    print_metrics(metrics)
+    if json:
+        write_metrics(json, metrics)
+
+
+@app.command
+def demo(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
+    """Draw scenes, learn them from their tags alone, and report how well.
+
+    Parameters
+    ----------
+    out
+        Folder for scenes, run, metrics.json and report.html.
+    seed
+        Seed of scenes and training.
+    """
+    from wsfcn.demo import demo
+    from wsfcn.evaluation import print_metrics
+
+    print_metrics(demo(out, seed))
+    print(f"report: {out / 'report.html'}")
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Loading training batches in an order that depends on the seed and the epoch alone."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Sampler
 
 from wsfcn.data.dataset import TrainingSet, collate
-from wsfcn.types import Batch
 
 
 class EpochOrder(Sampler[tuple[int, int]]):
@@ -52,7 +52,7 @@ class EpochOrder(Sampler[tuple[int, int]]):
 
 def training_loader(
     data: TrainingSet, order: EpochOrder, batch: int, workers: int
-) -> DataLoader[Batch]:
+) -> DataLoader[Any]:
     """Batches of ``batch`` pictures, decoded by ``workers`` processes."""
     return DataLoader(
         data,

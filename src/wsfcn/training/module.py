@@ -1,0 +1,132 @@
+"""The training as Lightning runs it: optimiser, seeds, logging, validation without masks."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from wsfcn.checkpoint import header
+from wsfcn.config import TrainSettings
+from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, collate
+from wsfcn.data.loading import EpochOrder, training_loader
+from wsfcn.data.transforms import training_transform
+from wsfcn.evaluation import ConfusionMatrix, tag_map
+from wsfcn.images import read_mask
+from wsfcn.models.layers import resize
+from wsfcn.models.segmenter import Segmenter
+from wsfcn.training.optim import build_optimizer, build_schedule
+from wsfcn.training.step import training_losses
+from wsfcn.types import Batch
+
+VISIBLE = 0.01
+"""Share of the picture that the mask of a tagged class must win to count as covered."""
+
+
+class SegmentationTraining(L.LightningModule):
+    """Trains ``model`` on ``data``; `training/step.py` holds the algorithm."""
+
+    def __init__(self, model: Segmenter, data: TaggedPictures, settings: TrainSettings) -> None:
+        super().__init__()
+        self.model = model
+        self.data = data
+        self.settings = settings
+        self.val_scores: list[Tensor] = []
+        self.val_tags: list[Tensor] = []
+        self.val_covered: list[float] = []
+        self.val_confusion = ConfusionMatrix(data.classes)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in one pass over the training pictures."""
+        return max(len(self.data.train) // self.settings.optim.batch, 1)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """The training batches; after a resume, those of the epoch that are left."""
+        settings, trainer = self.settings, self.trainer
+        world = trainer.world_size
+        per_process = settings.optim.batch // world
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        order = EpochOrder(
+            len(self.data.train),
+            settings.seed,
+            settings.optim.batch,
+            rank=trainer.global_rank,
+            world=world,
+            resumed=trainer.current_epoch,
+            skip=done * per_process,
+        )
+        transform = training_transform(settings.data)
+        pictures = TrainingSet(self.data.train, self.data.classes, transform, settings.seed)
+        return training_loader(pictures, order, per_process, settings.run.workers)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Whole validation pictures, one at a time."""
+        pictures = ViewingSet(self.data.val, self.data.classes)
+        return DataLoader(pictures, 1, num_workers=self.settings.run.workers, collate_fn=collate)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        # Gate and dropout depend on the seed and the step alone, so a resumed run repeats them.
+        state = (self.settings.seed, self.global_step, self.global_rank)
+        torch.manual_seed(hash(state) % 2**63)
+        warm = self.global_step >= self.settings.optim.warmup * self.steps_per_epoch
+        losses = training_losses(self.model, batch, self.settings.pseudo, warm=warm)
+        self.log("loss", losses.total, prog_bar=True, logger=False)
+        values = {"total": losses.total, "tags": losses.tags, "masks": losses.masks}
+        self.log_dict({f"loss/{name}": value for name, value in values.items()})
+        self.log("coverage", losses.coverage, prog_bar=True)
+        return losses.total
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        prediction = self.model(batch.image)
+        height, width = batch.image.shape[-2:]
+        labels = resize(prediction.logits, (height, width), align_corners=True).argmax(1)[0]
+        shares = torch.bincount(labels.flatten(), minlength=len(self.data.classes)) / labels.numel()
+        tags = batch.tags[0] > 0
+        self.val_scores.append(prediction.scores[0].sigmoid().cpu())
+        self.val_tags.append(tags.cpu())
+        self.val_covered += (shares[1:][tags] >= VISIBLE).float().tolist()
+        if truth := self.truth(batch.names[0]):
+            self.val_confusion.update(read_mask(truth), labels.cpu().numpy().astype(np.uint8))
+
+    def truth(self, name: str) -> Path | None:
+        """The truth mask of a validation picture, where there is one. It is shown, not learnt."""
+        path = self.data.masks / f"{name}.png" if self.data.masks else None
+        return path if path and path.exists() else None
+
+    def on_validation_epoch_end(self) -> None:
+        scores, tags = torch.stack(self.val_scores), torch.stack(self.val_tags)
+        found = tag_map(scores.numpy(), tags.numpy())
+        covered = 100 * float(np.mean(self.val_covered)) if self.val_covered else 0.0
+        values = {"val/tag_map": found, "val/coverage": covered}
+        # Harmonic mean: right about what is there, and with a mask for it.
+        values["val/score"] = 2 * found * covered / max(found + covered, 1e-9)
+        if self.val_confusion.matrix.any():
+            values["val/miou"] = self.val_confusion.compute().miou
+        self.log_dict(values)
+        self.val_scores.clear(), self.val_tags.clear(), self.val_covered.clear()
+        self.val_confusion = ConfusionMatrix(self.data.classes)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = build_optimizer(self.model, self.settings.optim)
+        steps = self.steps_per_epoch * self.settings.optim.epochs
+        schedule = build_schedule(optimizer, self.settings.optim, steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        weights = {
+            name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()
+        }
+        checkpoint["state_dict"] = weights
+        checkpoint["wsfcn"] = header(self.settings, self.data.classes)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = {
+            f"model.{name}": value for name, value in checkpoint["state_dict"].items()
+        }

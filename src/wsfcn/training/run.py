@@ -1,0 +1,112 @@
+"""One training, from settings to a run folder."""
+
+import csv
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+import yaml
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from wsfcn.checkpoint import BEST, LAST, find_checkpoint, read_checkpoint
+from wsfcn.config import TrainSettings, to_dict
+from wsfcn.data.dataset import open_data
+from wsfcn.errors import SettingError
+from wsfcn.files import atomic
+from wsfcn.models.segmenter import build_segmenter
+from wsfcn.training.module import SegmentationTraining
+from wsfcn.training.progress import progress
+
+
+class KeepCheckpoints(ModelCheckpoint):
+    """``best.ckpt`` by a score that needs no masks, ``last.ckpt`` after each epoch.
+
+    A training that is interrupted or fails leaves its ``last.ckpt`` too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            folder, Path(BEST).stem, monitor="val/score", mode="max", enable_version_counter=False
+        )
+        self.last = folder / LAST
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        trainer.save_checkpoint(self.last)
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        if trainer.global_step:
+            trainer.save_checkpoint(self.last)
+
+
+def train(settings: TrainSettings) -> Path:
+    """Train a segmenter from tagged pictures; returns the run folder.
+
+    The folder gets ``settings.yaml``, ``metrics.csv``, TensorBoard events and ``checkpoints/``.
+    Raises DataError for data that cannot be used, SettingError for settings that do not fit.
+    """
+    resume = find_checkpoint(settings.run.resume, (LAST,)) if settings.run.resume else None
+    L.seed_everything(settings.seed, verbose=False)
+    data = open_data(settings.data)
+    model = build_segmenter(settings.model, len(data.classes))
+    module = SegmentationTraining(model.to(memory_format=torch.channels_last), data, settings)
+    out = settings.run.out
+    _write_settings(out, settings)
+    shown = progress(settings.optim.batch)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    trainer = L.Trainer(
+        accelerator=settings.run.device,
+        precision=_precision(settings),
+        max_epochs=settings.optim.epochs,
+        logger=[_table(out, resume), TensorBoardLogger(out, name="", version="tensorboard")],
+        callbacks=[KeepCheckpoints(out / "checkpoints"), shown],
+        enable_progress_bar=isinstance(shown, ProgressBar),
+        log_every_n_steps=settings.run.log_every,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit(module, ckpt_path=resume)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    return out
+
+
+def _write_settings(out: Path, settings: TrainSettings) -> None:
+    try:
+        with atomic(out / "settings.yaml") as name:
+            name.write_text(yaml.safe_dump(to_dict(settings), sort_keys=False))
+    except OSError as error:
+        raise SettingError(f"run.out: cannot write to {out} ({error.strerror})") from None
+
+
+def _table(out: Path, resume: Path | None) -> CSVLogger:
+    """The logger of ``metrics.csv``; after a resume, with the rows up to it."""
+    table = out / "metrics.csv"
+    logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
+    if resume and table.exists():
+        with table.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        step = read_checkpoint(resume)["global_step"]
+        for row in rows:
+            if int(row["step"]) < step:
+                values: dict[str, Any] = {key: float(value) for key, value in row.items() if value}
+                logger.log_metrics(values, int(row["step"]))
+    return logger
+
+
+def _precision(settings: TrainSettings) -> Any:
+    """The Trainer's name for the arithmetic; `auto` is bfloat16 on GPUs that have it."""
+    if settings.run.precision != "auto":
+        return {"32": "32-true", "bf16": "bf16-mixed"}[settings.run.precision]
+    if settings.run.device != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    return "32-true"
