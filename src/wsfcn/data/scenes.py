@@ -71,7 +71,7 @@ class Cutout(NamedTuple):
     window: tuple[slice, slice]
     x: Plane
     y: Plane
-    """The shape's own coordinates, in units of its radius."""
+    """With x: the shape's own coordinates, in units of its radius."""
     radius: float
     distance: Plane
     """To the outline, in pixels; negative inside."""
@@ -89,7 +89,7 @@ def draw_scene(seed: int, size: int = 128) -> Scene:
     cutouts, truth = arrange(rng, cast, size)
     ground, *colours = deal_colours(rng)
     sheet = draw_ground(rng, size, *ground)
-    scatter(rng, sheet, colours[len(cast) :])
+    scatter(rng, sheet, colours[len(cast) :])  # under all objects: the truth need not know
     for name, cutout, (first, second) in zip(cast, cutouts, colours, strict=False):
         texture = MOTIFS[name].texture(cutout.x, cutout.y) * cutout.radius
         paste(sheet, cutout, mix(first, second, coverage(texture)))
@@ -101,7 +101,7 @@ def draw_scene(seed: int, size: int = 128) -> Scene:
 def write_scenes(root: Path, train: int, val: int, seed: int = 0, size: int = 128) -> None:
     """Draw a data set in the native layout, with masks for the val pictures alone.
 
-    Both splits and the seed decide the pictures; those of val do not depend on ``train``.
+    The seed decides the pictures; those of val do not depend on the number of the others.
     """
     seeds = np.random.default_rng(seed).integers(2**63, size=val + train).tolist()
     names = [f"val-{i:04}" for i in range(val)] + [f"train-{i:04}" for i in range(train)]
