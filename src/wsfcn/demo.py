@@ -9,12 +9,17 @@ from wsfcn.checkpoint import LAST, find_checkpoint, load_checkpoint
 from wsfcn.config import DataSettings, ModelSettings, OptimSettings, RunSettings, TrainSettings
 from wsfcn.data.scenes import CLASSES, write_scenes
 from wsfcn.evaluation import Metrics, evaluate_folder, write_metrics
+from wsfcn.images import read_mask, read_picture
 from wsfcn.inference.folder import find_pictures, predict_folder
 from wsfcn.inference.predictor import Predictor
+from wsfcn.report import Example, write_report
 from wsfcn.training.run import train
 
 TRAIN, VAL = 1600, 200
 """Scenes to learn from, and held-out scenes to evaluate on."""
+
+SHOWN = 24
+"""Held-out scenes in the report."""
 
 
 def demo_settings(out: Path, seed: int) -> TrainSettings:
@@ -42,4 +47,17 @@ def demo(out: Path = Path("runs/demo"), seed: int = 0) -> Metrics:
     predict_folder(predictor, pictures, out / "masks")
     metrics = evaluate_folder(out / "masks", scenes / "masks", CLASSES)
     write_metrics(out / "metrics.json", metrics)
+    shown = pictures[:SHOWN]
+    write_report(
+        out,
+        [
+            Example(
+                path.stem,
+                read_picture(path),
+                read_mask(out / "masks" / f"{path.stem}.png"),
+                read_mask(scenes / "masks" / f"{path.stem}.png"),
+            )
+            for path in shown
+        ],
+    )
     return metrics

@@ -57,7 +57,7 @@ class ConfusionMatrix:
         self.classes = classes
         self.matrix = np.zeros((len(classes), len(classes)), np.int64)
 
-    def update(self, truth: Integer[np.ndarray, "h w"], guess: Integer[np.ndarray, "h w"]) -> None:
+    def update(self, truth: Integer[np.ndarray, "h w"], guess: Integer[np.ndarray, "y x"]) -> None:
         """Count one picture. Pixels whose truth is 255 count nowhere. Raises MaskError."""
         if truth.shape != guess.shape:
             raise MaskError(

@@ -14,7 +14,8 @@ LAYERS = [
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
     {"checkpoint"},
     {"training", "inference"},
-    {"demo", "report"},
+    {"report"},
+    {"demo"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
