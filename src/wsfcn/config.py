@@ -24,7 +24,7 @@ class DataSettings:
     """Split to validate on; without a val.txt, a tenth of the tagged pictures, set aside."""
     crop: int = 224
     """Side of the square training crops, in pixels."""
-    scale: tuple[float, float] = (0.9, 1.0)
+    scale: tuple[float, float] = (0.4, 1.0)
     """Range of the crop's area as a fraction of the picture's."""
     aspect: tuple[float, float] = (0.75, 4 / 3)
     """Range of the crop's aspect ratio before it is made square."""
@@ -44,14 +44,14 @@ class ModelSettings:
     """Output stride of the deep feature: pixels per cell."""
     freeze: bool = True
     """Keep the backbone's first layers (up to stride 2) and all its batch norms as they are."""
-    width: int = 256
-    """Channels of context, fusion and head."""
+    width: int = 48
+    """Channels of context, fusion and head (256 in the paper)."""
     context: Literal["fca", "aspp", "none"] = "fca"
     """Context over the deep feature: flexible context aggregation, atrous pyramid, or a 1x1."""
     kernels: tuple[int, ...] = (1, 3, 5, 7)
     """Kernel sizes of the context branches (FCA)."""
-    dilations: tuple[int, ...] = (1, 12, 24, 36)
-    """Dilations of the context branches."""
+    dilations: tuple[int, ...] = (1, 2, 2, 2)
+    """Dilations of the context branches, in cells of the deep grid (1, 12, 24, 36 in the paper)."""
     context_norm: Literal["idle", "learned"] = "learned"
     """Batch norms of the context: `idle` never update their statistics, as published."""
     fusion: Literal["sf2", "gci", "none"] = "sf2"
@@ -60,8 +60,13 @@ class ModelSettings:
     """Warp the context to the shallow grid along a learned flow (SF2); otherwise interpolate."""
     gate: float = 0.3
     """Stochastic gate's share psi of the low path; 0 switches the gate off."""
+    dropout: float = 0.2
+    """Dropout of context and head (0.5 in the paper); the head's last one is a fifth of it."""
+    scoring: Literal["masks", "activations"] = "activations"
+    """Image scores from the masks, as published, or as means of class activation maps of the deep
+    feature, which then are also where the pseudo-labels come from."""
     focal_power: float = 3.0
-    """Exponent p of the penalty on small masks in the image score."""
+    """Exponent p of the penalty on small masks, for scores from masks."""
     focal_floor: float = 0.01
     """Offset lambda in the logarithm of that penalty."""
 
@@ -80,6 +85,10 @@ class PseudoSettings:
     """Fraction of the class maximum a background pixel must exceed."""
     low: float = 0.2
     """Mask value below which no pixel gets a label."""
+    activation_high: float = 0.5
+    """Labels from activations: fraction of the class maximum above which a pixel is an object."""
+    activation_low: float = 0.3
+    """Labels from activations: fraction of every maximum below which it is background."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +97,7 @@ class OptimSettings:
 
     epochs: int = 20
     """Passes over the training pictures."""
-    warmup: float = 5
+    warmup: float = 1
     """Epochs of tag loss alone, before the mask loss sets in."""
     batch: int = 16
     """Pictures per optimiser step, over all devices."""
@@ -98,13 +107,13 @@ class OptimSettings:
     """Learning rate over time: constant, or falling to zero as (1 - t) ** 0.9."""
     ramp: int = 50
     """Steps over which the rate of `poly` first rises."""
-    rate: float = 1e-3
+    rate: float = 2e-4
     """Learning rate of pretrained weights."""
     momentum: float = 0.9
     """Momentum of SGD."""
-    decay: float = 5e-4
+    decay: float = 1e-2
     """Weight decay; biases have none."""
-    multipliers: tuple[float, float, float, float] = (1, 2, 10, 20)
+    multipliers: tuple[float, float, float, float] = (1, 1, 5, 5)
     """Learning-rate factors: pretrained weights, pretrained biases, new weights, new biases."""
 
 
@@ -140,6 +149,24 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrfSettings:
+    """Dense CRF (Krähenbühl and Koltun, 2011): a smoothness and an appearance kernel."""
+
+    iterations: int = 10
+    """Mean-field iterations."""
+    smooth_sxy: float = 3.0
+    """Reach of the smoothness kernel, in pixels."""
+    smooth_compat: float = 3.0
+    """Weight of the smoothness kernel."""
+    appearance_sxy: float = 30.0
+    """Reach of the appearance kernel, in pixels."""
+    appearance_srgb: float = 13.0
+    """Reach of the appearance kernel, in 8-bit colour values."""
+    appearance_compat: float = 10.0
+    """Weight of the appearance kernel."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PredictSettings:
     """From a network's masks to one mask a picture."""
 
@@ -148,11 +175,53 @@ class PredictSettings:
     flip: bool = False
     """Average over mirrored views too."""
     class_cut: float = 0.1
-    """Smallest probability of a tag, over all views, for its mask to count."""
+    """Smallest probability of a tag, the highest over all views, for its mask to count."""
     background: float | None = None
     """Constant that replaces the background's mask; None keeps the network's own."""
+    background_power: float | None = None
+    """Where masks are refined by the CRF, (1 - largest object mask) to this power replaces the
+    background's mask; None for what it is without refinement."""
     refine: Literal["none", "pamr", "crf"] = "none"
     """Clean-up of the masks along the picture's edges."""
+    crf: CrfSettings = field(default_factory=CrfSettings)
+    max_side: int | None = None
+    """Longer side, in pixels, to which larger pictures are reduced at first; their masks come back
+    at full size. None is twice the training crop, 0 never reduces."""
+    tile: int = 1024
+    """Side, in pixels, of the overlapping tiles in which larger views are computed."""
+
+    def __post_init__(self) -> None:
+        if not self.scales or min(self.scales) <= 0:
+            raise SettingError(f"scales: positive factors are needed, got {self.scales}")
+        if self.tile < 256:
+            raise SettingError(f"tile: at least 256 pixels are needed, got {self.tile}")
+
+
+PRESETS = {
+    "fast": PredictSettings(),
+    "accurate": PredictSettings(scales=(0.75, 1.0, 1.5), flip=True, refine="crf"),
+    "published": PredictSettings(
+        scales=(1.0, 0.5, 1.5, 2.0),
+        flip=True,
+        class_cut=0.1,
+        background=0.25,
+        background_power=5.0,
+        refine="crf",
+    ),
+}
+"""Settings by name: one view; several views and the CRF; the paper's own (its figures without CRF
+take ``refine="none"``)."""
+
+
+def preset_settings(name: str, **changes: Any) -> PredictSettings:
+    """The settings of a preset, with ``changes`` by field name. Raises SettingError.
+
+    >>> preset_settings("published", refine="none").background
+    0.25
+    """
+    if name not in PRESETS:
+        raise SettingError(f"no preset '{name}'.{did_you_mean(name, list(PRESETS))}")
+    return from_dict(PredictSettings, to_dict(PRESETS[name]) | to_dict(changes))
 
 
 def to_dict(settings: Any) -> Any:

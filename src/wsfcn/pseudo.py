@@ -1,6 +1,9 @@
-"""From soft masks and tags to pseudo-labels.
+"""From soft masks, or class activation maps, and tags to pseudo-labels.
 
-Paper: Single-Stage Semantic Segmentation from Image Labels (Araslanov and Roth, 2020), section 3.2.
+Papers: Single-Stage Semantic Segmentation from Image Labels (Araslanov and Roth, 2020), section
+3.2, for labels from masks; Learning Deep Features for Discriminative Localization (Zhou et al.,
+2016) for activation maps, and Token Contrast for WSSS (Ru et al., 2023), section 3.3, for their two
+thresholds with uncertain pixels between them.
 Only the background and the tagged classes of a picture can get a pixel, so everything between
 masks and labels works on these alone: its *candidates*.
 """
@@ -52,3 +55,27 @@ def pseudo_labels(
     winner = belongs.to(torch.uint8).argmax(1)
     labels = classes.gather(1, winner.flatten(1)).view_as(winner)
     return labels.masked_fill(belongs.sum(1) != 1, IGNORE)
+
+
+def activation_masks(
+    activations: Float[Tensor, "b n y x"], tags: Float[Tensor, "b n"]
+) -> Float[Tensor, "b n+1 y x"]:
+    """Positive activations of tagged classes, each with maximum 1; the background's mask is 0."""
+    objects = activations.relu() * tags[..., None, None]
+    objects = objects / objects.amax((2, 3), keepdim=True).clamp(min=1e-4)
+    return torch.cat([torch.zeros_like(objects[:, :1]), objects], 1)
+
+
+def banded_labels(
+    candidates: Candidates, *, high: float = 0.5, low: float = 0.3
+) -> Int[Tensor, "b h w"]:
+    """Hard labels: the strongest class where it exceeds ``high`` of its maximum.
+
+    A pixel is background where no class exceeds ``low`` of its maximum; the rest is left out (255).
+    """
+    masks, classes = candidates
+    masks = masks / masks.amax((2, 3), keepdim=True).clamp(min=1e-4)
+    strength, winner = masks.max(1)
+    labels = classes.gather(1, winner.flatten(1)).view_as(winner)
+    uncertain = torch.where(strength < low, 0, IGNORE)
+    return torch.where(strength > high, labels, uncertain)

@@ -80,10 +80,14 @@ class Features(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What a segmenter gives: class logits on the shallow grid, and image-level scores."""
+    """What a segmenter gives: class logits on the shallow grid, and image-level scores.
+
+    ``activations`` are class activation maps on the deep grid, where the scores are their means.
+    """
 
     logits: Float[Tensor, "b c h w"]
     scores: Float[Tensor, "b c-1"]
+    activations: Float[Tensor, "b c-1 y x"] | None = None
 
 
 class Losses(NamedTuple):

@@ -12,7 +12,7 @@ from wsfcn.models.layers import resize
 from wsfcn.models.scoring import image_scores
 from wsfcn.refine.pamr import pamr
 from wsfcn.training.step import make_labels, size_of
-from wsfcn.types import Batch
+from wsfcn.types import Batch, Prediction
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,9 @@ def test_refined_masks(reference, batch, iterations):
 
 
 def test_pseudo_labels(reference, batch):
-    labels = make_labels(batch, reference["logits"].softmax(1), PseudoSettings())
+    labels = make_labels(
+        batch, Prediction(reference["logits"], reference["scores_voc"]), PseudoSettings()
+    )
     assert (labels == reference["pseudo"]).float().mean() >= 0.999
 
 

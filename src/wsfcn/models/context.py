@@ -83,6 +83,7 @@ class FlexibleContext(nn.Module):
         kernels: Sequence[int] = (1, 3, 5, 7),
         dilations: Sequence[int] = (1, 12, 24, 36),
         norm: type[nn.BatchNorm2d] = IdleNorm2d,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
@@ -95,7 +96,7 @@ class FlexibleContext(nn.Module):
             nn.Conv2d((len(self.branches) + 1) * width, width, 1, bias=False), norm(width)
         )
         self.spatial_attention = SpatialAttention()
-        self.dropout = nn.Dropout(0.5)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, deep: Float[Tensor, "b d h w"]) -> Float[Tensor, "b c h w"]:
         contexts = [branch(deep) for branch in self.branches]
@@ -114,6 +115,7 @@ class AtrousPyramid(nn.Module):
         kernels: Sequence[int] = (1, 3, 3, 3),
         dilations: Sequence[int] = (1, 12, 24, 36),
         norm: type[nn.BatchNorm2d] = IdleNorm2d,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
@@ -129,7 +131,7 @@ class AtrousPyramid(nn.Module):
             nn.Conv2d((len(self.branches) + 1) * width, width, 1, bias=False),
             norm(width),
             nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
+            nn.Dropout(dropout),
         )
 
     def forward(self, deep: Float[Tensor, "b d h w"]) -> Float[Tensor, "b c h w"]:
@@ -147,6 +149,7 @@ class NoContext(nn.Module):
         kernels: Sequence[int] = (),
         dilations: Sequence[int] = (),
         norm: type[nn.BatchNorm2d] = IdleNorm2d,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__()
         self.reduce = nn.Sequential(

@@ -28,6 +28,8 @@ class Segmenter(nn.Module):
         classes: int,
         width: int = 256,
         *,
+        dropout: float = 0.5,
+        scoring: str = "masks",
         focal_power: float = 3.0,
         focal_floor: float = 0.01,
     ) -> None:
@@ -37,10 +39,13 @@ class Segmenter(nn.Module):
         self.fusion = fusion
         self.head = nn.Sequential(
             conv_norm_relu(width, width, 3),
-            nn.Dropout(0.5),
+            nn.Dropout(dropout),
             conv_norm_relu(width, width, 3),
-            nn.Dropout(0.1),
+            nn.Dropout(dropout / 5),
             nn.Conv2d(width, classes - 1, 1),
+        )
+        self.tag_head = (
+            nn.Conv2d(backbone.deep_channels, classes - 1, 1) if scoring == "activations" else None
         )
         self.focal_power, self.focal_floor = focal_power, focal_floor
         self.register_buffer("mean", _column(backbone.mean), persistent=False)
@@ -51,6 +56,9 @@ class Segmenter(nn.Module):
         context = self.context(features.deep)
         fused = self.fusion(features.shallow, context)
         logits = add_background(self.head(fused)).float()
+        if self.tag_head:
+            activations = self.tag_head(features.deep).float()
+            return Prediction(logits, activations.mean((2, 3)), activations)
         scores = image_scores(logits, power=self.focal_power, floor=self.focal_floor)
         return Prediction(logits, scores)
 
@@ -70,7 +78,12 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
     backbone = build_backbone(settings.backbone, weights, settings.stride, freeze=settings.freeze)
     norm = IdleNorm2d if settings.context_norm == "idle" else nn.BatchNorm2d
     context = CONTEXTS[settings.context](
-        backbone.deep_channels, settings.width, settings.kernels, settings.dilations, norm
+        backbone.deep_channels,
+        settings.width,
+        settings.kernels,
+        settings.dilations,
+        norm,
+        settings.dropout,
     )
     fusion = FUSIONS[settings.fusion](
         backbone.shallow_channels, settings.width, settings.width, settings.gate, settings.align
@@ -81,6 +94,8 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
         fusion,
         classes,
         settings.width,
+        dropout=settings.dropout,
+        scoring=settings.scoring,
         focal_power=settings.focal_power,
         focal_floor=settings.focal_floor,
     )

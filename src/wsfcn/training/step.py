@@ -5,16 +5,22 @@ Single-Stage Semantic Segmentation from Image Labels (Araslanov and Roth, 2020),
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from wsfcn.config import PseudoSettings
 from wsfcn.losses import mask_loss, tag_loss
 from wsfcn.models.layers import resize
 from wsfcn.models.segmenter import Segmenter
-from wsfcn.pseudo import Candidates, candidates, pseudo_labels
+from wsfcn.pseudo import (
+    Candidates,
+    activation_masks,
+    banded_labels,
+    candidates,
+    pseudo_labels,
+)
 from wsfcn.refine.pamr import pamr
-from wsfcn.types import IGNORE, Batch, Losses
+from wsfcn.types import IGNORE, Batch, Losses, Prediction
 
 
 def training_losses(
@@ -27,9 +33,8 @@ def training_losses(
         nothing = torch.zeros_like(from_tags)
         return Losses(from_tags, from_tags, nothing, coverage=nothing)
 
-    masks = prediction.logits.detach().softmax(1)
-    labels = make_labels(batch, masks, settings)
-    logits = resize(prediction.logits, size_of(batch.image), align_corners=True)
+    labels = make_labels(batch, prediction, settings)
+    logits = resize(prediction.logits, size_of(labels), align_corners=True)
     from_masks = mask_loss(logits, labels, batch.tags).mean()
     coverage = (labels != IGNORE).float().mean()
     return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
@@ -37,12 +42,24 @@ def training_losses(
 
 @torch.no_grad()
 def make_labels(
-    batch: Batch, masks: Float[Tensor, "b c y x"], settings: PseudoSettings
+    batch: Batch, prediction: Prediction, settings: PseudoSettings
 ) -> Int[Tensor, "b h w"]:
-    """Pseudo-labels: drop absent classes, refine along the picture's edges, cut."""
+    """Pseudo-labels: drop absent classes, refine along the picture's edges, cut.
+
+    Labels from masks have the picture's size, as published; those from activations the masks' size.
+    """
+    grid = size_of(prediction.logits)
+    if prediction.activations is None:
+        masks = prediction.logits.softmax(1)
+    else:
+        masks = activation_masks(prediction.activations, batch.tags)
+        masks = resize(masks, grid, align_corners=False)
     present, classes = candidates(masks, batch.tags)
-    guide = resize(batch.image, size_of(masks), align_corners=True)
+    guide = resize(batch.image, grid, align_corners=True)
     refined = pamr(guide, present, settings.pamr_iterations, settings.pamr_dilations)
+    if prediction.activations is not None:
+        found = Candidates(refined, classes)
+        return banded_labels(found, high=settings.activation_high, low=settings.activation_low)
     refined = resize(refined, size_of(batch.image), align_corners=True)
     return pseudo_labels(
         Candidates(refined, classes),
