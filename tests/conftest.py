@@ -3,5 +3,5 @@
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook("wsfcn", "beartype.beartype")
+install_import_hook("wsfcn", "typechecker.check")
 torch.set_num_threads(1)  # pytest runs one process a core

@@ -36,6 +36,8 @@ def launch(
     config
         YAML file of settings (a recipe); options on the command line win over it, key by key.
     """
+    if config is None and "--resume" in tokens[:-1]:
+        config = Path(tokens[tokens.index("--resume") + 1]) / "settings.yaml"
     app.config = (
         Dict(read_recipe(config), use_commands_as_keys=False, source=str(config)) if config else ()
     )
@@ -43,11 +45,21 @@ def launch(
 
 
 @app.command
-def train(*, settings: Annotated[TrainSettings, Parameter(name="*")] = TRAIN_DEFAULTS) -> None:
-    """Train on tagged pictures: wsfcn train --data.root DIR [--config RECIPE]."""
+def train(
+    *,
+    resume: Path | None = None,
+    settings: Annotated[TrainSettings, Parameter(name="*")] = TRAIN_DEFAULTS,
+) -> None:
+    """Train on tagged pictures: wsfcn train --data.root DIR [--config RECIPE].
+
+    Parameters
+    ----------
+    resume
+        Run folder to go on with, under its own settings unless a recipe is given.
+    """
     from wsfcn.training.run import train
 
-    out = train(settings)
+    out = train(settings, resume)
     print(f"trained: {out}")
 
 
@@ -121,6 +133,20 @@ def evaluate(
 
 
 @app.command
+def report(run: Path) -> None:
+    """Write a page about a run: wsfcn report RUN.
+
+    Parameters
+    ----------
+    run
+        Run folder; the page is its report.html.
+    """
+    from wsfcn.report import write_report
+
+    print(f"report: {write_report(run)}")
+
+
+@app.command
 def demo(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
     """Draw scenes, learn them from their tags alone, and report how well.
 
@@ -151,10 +177,13 @@ def read_recipe(path: Path) -> dict[str, Any]:
     return recipe
 
 
-def main() -> None:
-    """Run the command line; an error of the user is one line and exit code 2."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; an error of the user is one line and exit code 2."""
     try:
-        code = app.meta(print_error=False, exit_on_error=False, result_action="return_value")
+        tokens = sys.argv[1:] if arguments is None else arguments
+        code = app.meta(
+            tokens, print_error=False, exit_on_error=False, result_action="return_value"
+        )
     except (WsfcnError, CycloptsError) as error:
         line = " ".join(str(error).split())
         print(f"wsfcn: {line}", file=sys.stderr)

@@ -85,6 +85,10 @@ class PseudoSettings:
     """Fraction of the class maximum a background pixel must exceed."""
     low: float = 0.2
     """Mask value below which no pixel gets a label."""
+    own_share: float = 0.5
+    """Labels from activations: share of the network's own masks in them, once those have learnt."""
+    own_after: float = 1
+    """Epochs before the network's own masks take that share."""
     activation_high: float = 0.5
     """Labels from activations: fraction of the class maximum above which a pixel is an object."""
     activation_low: float = 0.3
@@ -123,8 +127,6 @@ class RunSettings:
 
     out: Path = Path("runs/train")
     """Run folder: settings, logs, checkpoints."""
-    resume: Path | None = None
-    """Run folder or checkpoint to go on from; the settings must be the same."""
     log_every: int = 10
     """Steps between two lines of the log."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
@@ -149,24 +151,6 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrfSettings:
-    """Dense CRF (Krähenbühl and Koltun, 2011): a smoothness and an appearance kernel."""
-
-    iterations: int = 10
-    """Mean-field iterations."""
-    smooth_sxy: float = 3.0
-    """Reach of the smoothness kernel, in pixels."""
-    smooth_compat: float = 3.0
-    """Weight of the smoothness kernel."""
-    appearance_sxy: float = 30.0
-    """Reach of the appearance kernel, in pixels."""
-    appearance_srgb: float = 13.0
-    """Reach of the appearance kernel, in 8-bit colour values."""
-    appearance_compat: float = 10.0
-    """Weight of the appearance kernel."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class PredictSettings:
     """From a network's masks to one mask a picture."""
 
@@ -178,12 +162,8 @@ class PredictSettings:
     """Smallest probability of a tag, the highest over all views, for its mask to count."""
     background: float | None = None
     """Constant that replaces the background's mask; None keeps the network's own."""
-    background_power: float | None = None
-    """Where masks are refined by the CRF, (1 - largest object mask) to this power replaces the
-    background's mask; None for what it is without refinement."""
-    refine: Literal["none", "pamr", "crf"] = "none"
+    refine: Literal["none", "pamr"] = "none"
     """Clean-up of the masks along the picture's edges."""
-    crf: CrfSettings = field(default_factory=CrfSettings)
     max_side: int | None = None
     """Longer side, in pixels, to which larger pictures are reduced at first; their masks come back
     at full size. None is twice the training crop, 0 never reduces."""
@@ -199,14 +179,12 @@ class PredictSettings:
 
 PRESETS = {
     "fast": PredictSettings(),
-    "accurate": PredictSettings(scales=(0.75, 1.0, 1.5), flip=True, refine="crf"),
+    "accurate": PredictSettings(scales=(0.75, 1.0, 1.5), flip=True, refine="pamr"),
     "published": PredictSettings(
         scales=(1.0, 0.5, 1.5, 2.0),
         flip=True,
         class_cut=0.1,
         background=0.25,
-        background_power=5.0,
-        refine="crf",
     ),
 }
 """Settings by name: one view; several views and the CRF; the paper's own (its figures without CRF

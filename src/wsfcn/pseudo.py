@@ -66,6 +66,15 @@ def activation_masks(
     return torch.cat([torch.zeros_like(objects[:, :1]), objects], 1)
 
 
+def object_masks(
+    masks: Float[Tensor, "b c h w"], tags: Float[Tensor, "b c-1"]
+) -> Float[Tensor, "b c h w"]:
+    """Masks of the tagged classes, as probabilities among these and the background; which is 0."""
+    tagged = masks[:, 1:] * tags[..., None, None]
+    tagged = tagged / (masks[:, :1] + tagged.sum(1, keepdim=True))
+    return torch.cat([torch.zeros_like(masks[:, :1]), tagged], 1)
+
+
 def banded_labels(
     candidates: Candidates, *, high: float = 0.5, low: float = 0.3
 ) -> Int[Tensor, "b h w"]:

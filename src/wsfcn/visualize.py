@@ -49,7 +49,9 @@ def sheet(rows: Sequence[Image.Image], columns: int = 1) -> Image.Image:
 
 
 def line_chart(
-    title: str, points: Sequence[tuple[float, float]], size: tuple[int, int] = (320, 150)
+    title: str,
+    points: Sequence[tuple[float, float]],
+    size: tuple[int, int] = (320, 150),
 ) -> str:
     """One series over its steps as an SVG that takes its colours from the page.
 

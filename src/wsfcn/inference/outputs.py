@@ -2,23 +2,28 @@
 
 from dataclasses import dataclass
 from os import PathLike
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
+from wsfcn.files import atomic
 from wsfcn.images import overlay, write_mask
 from wsfcn.types import Classes
 
+Regions = Literal["classes", "components"]
+"""What one COCO annotation covers: all pixels of a class, or those that touch each other."""
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Segmentation:
     """The mask of one picture, and what led to it."""
 
     mask: UInt8[np.ndarray, "h w"]
     """Index of the winning class at each pixel."""
-    probabilities: Float[np.ndarray, "c h w"]
-    """Soft masks; those of classes below the class cut are 0."""
+    probabilities: dict[str, Float[np.ndarray, "h w"]]
+    """Soft masks (float16) of the background and of the classes that pass the class cut."""
     tags: dict[str, float]
     """Probability that the picture contains each object class."""
     classes: Classes
@@ -32,3 +37,46 @@ class Segmentation:
     def overlay(self) -> Image.Image:
         """The picture with the objects painted over it."""
         return overlay(self.picture, self.mask)
+
+    def save_probabilities(self, path: str | PathLike[str]) -> None:
+        """Write the soft masks as ``.npz``: ``classes`` (k names), ``probabilities`` (k h w)."""
+        masks = np.stack(list(self.probabilities.values()))
+        with atomic(path) as name:
+            np.savez_compressed(name, classes=np.array([*self.probabilities]), probabilities=masks)
+
+    def to_coco(self, regions: Regions = "classes") -> list[dict[str, Any]]:
+        """COCO annotations of the objects: category (the index in the mask), RLE, area, box, score.
+
+        The score is the mean probability over the region's pixels. ``image_id`` is left to add.
+        """
+        from pycocotools import mask as rle
+
+        annotations = []
+        for name, probability in self.probabilities.items():
+            category = self.classes.index(name)
+            if category == 0:
+                continue
+            for region in _regions(self.mask == category, regions):
+                code: Any = rle.encode(np.asfortranarray(region, np.uint8))
+                annotations.append(
+                    {
+                        "category_id": category,
+                        "segmentation": code | {"counts": code["counts"].decode("ascii")},
+                        "area": int(rle.area(code)),
+                        "bbox": rle.toBbox(code).tolist(),
+                        "iscrowd": 0,
+                        "score": round(float(probability[region].mean(dtype=np.float64)), 4),
+                    }
+                )
+        return annotations
+
+
+def _regions(mask: Bool[np.ndarray, "h w"], regions: Regions) -> list[Bool[np.ndarray, "h w"]]:
+    """The pixels of a class, whole or split where they do not touch."""
+    if regions == "classes":
+        return [mask] if mask.any() else []
+    from scipy.ndimage import label
+
+    numbers = np.empty(mask.shape, np.int32)
+    label(mask, np.ones((3, 3)), output=numbers)
+    return [numbers == n for n in range(1, numbers.max(initial=0) + 1)]

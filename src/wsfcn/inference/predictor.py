@@ -2,74 +2,93 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import Image
-from torchvision.transforms.v2 import functional as TF
 
 from wsfcn.checkpoint import Checkpoint, load_checkpoint
-from wsfcn.config import PredictSettings
-from wsfcn.errors import PictureError
+from wsfcn.config import PredictSettings, preset_settings
+from wsfcn.errors import PictureError, SettingError
 from wsfcn.images import read_picture, to_rgb
-from wsfcn.inference.multiscale import average_views
+from wsfcn.inference.multiscale import average, look
 from wsfcn.inference.outputs import Segmentation
-from wsfcn.refine.pamr import pamr
+from wsfcn.inference.refinement import refined, with_background
+from wsfcn.models.layers import resize
 
 Picture = str | PathLike[str] | Image.Image | UInt8[np.ndarray, "h w 3"]
 """What can be segmented: a file, a PIL image, or RGB values."""
+
+Device = Literal["auto", "cpu", "gpu"]
 
 
 class Predictor:
     """Segments pictures with one trained network.
 
-    ``settings`` say which views are averaged and how the masks become one mask.
+    ``settings`` say which views are averaged and how their masks become one mask.
     """
 
     def __init__(
         self,
         checkpoint: Checkpoint,
         settings: PredictSettings | None = None,
-        device: str = "auto",
+        device: Device = "auto",
     ) -> None:
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = checkpoint.model.to(device).to(memory_format=torch.channels_last).eval()
+        if device == "gpu" and not torch.cuda.is_available():
+            raise SettingError("device: PyTorch finds no GPU here; use --device cpu")
+        gpu = device != "cpu" and torch.cuda.is_available()
+        self.model = checkpoint.model.eval().to("cuda" if gpu else "cpu")
+        self.model = self.model.to(memory_format=torch.channels_last)
         self.classes = checkpoint.classes
         self.settings = settings or PredictSettings()
-        self.device = torch.device(device)
+        limit = self.settings.max_side
+        self.max_side = 2 * checkpoint.settings.data.crop if limit is None else limit
 
     @torch.inference_mode()
     def predict(self, image: Picture) -> Segmentation:
         """Segment one picture. Raises PictureError where it cannot be read."""
         settings = self.settings
         picture = open_picture(image)
-        pixels = TF.to_dtype(TF.pil_to_tensor(picture), torch.float32, scale=True)
-        pixels = pixels[None].to(self.device)
-        masks, tags = average_views(self.model, pixels, settings.scales, settings.flip)
-        masks[:, 1:] *= (tags > settings.class_cut)[..., None, None]
-        if settings.background is not None:
-            masks[:, 0] = settings.background
-        if settings.refine == "pamr":
-            masks = pamr(pixels, masks)
-        probabilities = masks[0].cpu().numpy()
+        reduced = self._reduced(picture)
+        views = [
+            look(self.model, reduced, scale, flip=settings.flip, tile=settings.tile)
+            for scale in settings.scales
+        ]
+        tags = torch.stack([view.tags for view in views]).amax(0)
+        present = [0, *((tags > settings.class_cut).nonzero()[:, 0] + 1).tolist()]
+        masks = average(views, present, (reduced.height, reduced.width))
+        masks = refined(reduced, with_background(masks, settings), settings)
+        masks = resize(masks, (picture.height, picture.width), align_corners=True)[0]
+        winners = torch.tensor(present, dtype=torch.uint8, device=masks.device)[masks.argmax(0)]
+        names = [self.classes.names[k] for k in present]
         return Segmentation(
-            mask=probabilities.argmax(0).astype(np.uint8),
-            probabilities=probabilities,
-            tags=dict(zip(self.classes.objects, tags[0].tolist(), strict=True)),
+            mask=winners.cpu().numpy(),
+            probabilities=dict(zip(names, masks.half().cpu().numpy(), strict=True)),
+            tags=dict(zip(self.classes.objects, tags.tolist(), strict=True)),
             classes=self.classes,
             picture=picture,
         )
 
+    def _reduced(self, picture: Image.Image) -> Image.Image:
+        """The picture at the size it is looked at."""
+        factor = self.max_side / max(picture.size)
+        if factor == 0 or factor >= 1:
+            return picture
+        width, height = (max(1, round(side * factor)) for side in picture.size)
+        return picture.resize((width, height), Image.Resampling.BICUBIC)
 
-def load(path: str | PathLike[str], **settings: Any) -> Predictor:
+
+def load(
+    path: str | PathLike[str], preset: str = "fast", *, device: Device = "auto", **changes: Any
+) -> Predictor:
     """A predictor from a run folder or a checkpoint file.
 
-    Keyword arguments are fields of `PredictSettings`. Raises CheckpointError.
+    ``preset`` is one of `PRESETS`; further keyword arguments are fields of `PredictSettings` that
+    replace the preset's. Raises CheckpointError, SettingError.
     """
-    return Predictor(load_checkpoint(path), PredictSettings(**settings))
+    return Predictor(load_checkpoint(path), preset_settings(preset, **changes), device)
 
 
 def open_picture(image: Picture) -> Image.Image:

@@ -5,7 +5,7 @@ nothing else of it is known outside this package.
 """
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import timm
 import torch
@@ -39,7 +39,7 @@ class TimmBackbone(nn.Module):
         self.norms: list[nn.BatchNorm2d] = []
         packaged = name in PACKAGED
         try:
-            self.net = timm.create_model(
+            net: Any = timm.create_model(
                 f"tf_{name}" if packaged else name,
                 pretrained=weights == "imagenet" and not packaged,
                 features_only=True,
@@ -50,19 +50,21 @@ class TimmBackbone(nn.Module):
                 raise
             hint = did_you_mean(name, timm.list_models())
             raise SettingError(f"model.backbone: timm has no model '{name}'.{hint}") from None
-        reductions = self.net.feature_info.reduction()
-        channels = self.net.feature_info.channels()
+        self.net: nn.Module = net
+        info = net.feature_info
+        self.first: str = info.module_name(0)
+        reductions, channels = info.reduction(), info.channels()
         self.shallow_index = reductions.index(4)
         self.shallow_channels, self.deep_channels = channels[self.shallow_index], channels[-1]
-        self.mean, self.std = self.net.pretrained_cfg["mean"], self.net.pretrained_cfg["std"]
+        self.mean: tuple[float, ...] = net.pretrained_cfg["mean"]
+        self.std: tuple[float, ...] = net.pretrained_cfg["std"]
         if weights == "imagenet" and packaged:
             load_in_order(self.net, packaged_weights(name))
 
     def freeze(self) -> None:
         """Fix the layers up to the first feature (stride 2), and all batch norms."""
-        first = self.net.feature_info.module_name(0)
         for name, module in self.net.named_modules():
-            is_first = name in (first, first.replace(".", "_"))
+            is_first = name in (self.first, self.first.replace(".", "_"))
             for parameter in module.parameters(recurse=is_first):
                 parameter.requires_grad_(False)
             if is_first:

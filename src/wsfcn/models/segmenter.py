@@ -11,7 +11,7 @@ from wsfcn.models.context import CONTEXTS
 from wsfcn.models.fusion import FUSIONS
 from wsfcn.models.layers import IdleNorm2d, conv_norm_relu
 from wsfcn.models.scoring import add_background, image_scores
-from wsfcn.types import Prediction
+from wsfcn.types import Features, Prediction
 
 
 class Segmenter(nn.Module):
@@ -19,6 +19,9 @@ class Segmenter(nn.Module):
 
     ``classes`` counts the background. The parts know only channel numbers of each other.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -52,12 +55,22 @@ class Segmenter(nn.Module):
         self.register_buffer("std", _column(backbone.std), persistent=False)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Prediction:
-        features = self.backbone((image - self.mean) / self.std)
+        features = self.features(image)
         context = self.context(features.deep)
         fused = self.fusion(features.shallow, context)
-        logits = add_background(self.head(fused)).float()
+        return self.prediction(features.deep, self.head(fused))
+
+    def features(self, image: Float[Tensor, "b 3 h w"]) -> Features:
+        """What the backbone sees in RGB values in [0, 1]."""
+        return self.backbone((image - self.mean) / self.std)
+
+    def prediction(
+        self, deep: Float[Tensor, "b d y x"], logits: Float[Tensor, "b n h w"]
+    ) -> Prediction:
+        """Logits with the background's, and the scores of the picture."""
+        logits = add_background(logits).float()
         if self.tag_head:
-            activations = self.tag_head(features.deep).float()
+            activations = self.tag_head(deep).float()
             return Prediction(logits, activations.mean((2, 3)), activations)
         scores = image_scores(logits, power=self.focal_power, floor=self.focal_floor)
         return Prediction(logits, scores)

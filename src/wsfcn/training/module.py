@@ -34,10 +34,7 @@ class SegmentationTraining(L.LightningModule):
         self.model = model
         self.data = data
         self.settings = settings
-        self.val_scores: list[Tensor] = []
-        self.val_tags: list[Tensor] = []
-        self.val_covered: list[float] = []
-        self.val_confusion = ConfusionMatrix(data.classes)
+        self._forget_validation()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -72,8 +69,14 @@ class SegmentationTraining(L.LightningModule):
         # Gate and dropout depend on the seed and the step alone, so a resumed run repeats them.
         state = (self.settings.seed, self.global_step, self.global_rank)
         torch.manual_seed(hash(state) % 2**63)
-        warm = self.global_step >= self.settings.optim.warmup * self.steps_per_epoch
-        losses = training_losses(self.model, batch, self.settings.pseudo, warm=warm)
+        pseudo, epoch = self.settings.pseudo, self.global_step / self.steps_per_epoch
+        losses = training_losses(
+            self.model,
+            batch,
+            pseudo,
+            warm=epoch >= self.settings.optim.warmup,
+            own_share=pseudo.own_share if epoch >= pseudo.own_after else 0.0,
+        )
         self.log("loss", losses.total, prog_bar=True, logger=False)
         values = {"total": losses.total, "tags": losses.tags, "masks": losses.masks}
         self.log_dict({f"loss/{name}": value for name, value in values.items()})
@@ -85,10 +88,10 @@ class SegmentationTraining(L.LightningModule):
         height, width = batch.image.shape[-2:]
         labels = resize(prediction.logits, (height, width), align_corners=True).argmax(1)[0]
         shares = torch.bincount(labels.flatten(), minlength=len(self.data.classes)) / labels.numel()
-        tags = batch.tags[0] > 0
+        tags = batch.tags[0].int()
         self.val_scores.append(prediction.scores[0].sigmoid().cpu())
         self.val_tags.append(tags.cpu())
-        self.val_covered += (shares[1:][tags] >= VISIBLE).float().tolist()
+        self.val_covered += (shares[1:][tags > 0] >= VISIBLE).float().tolist()
         if truth := self.truth(batch.names[0]):
             self.val_confusion.update(read_mask(truth), labels.cpu().numpy().astype(np.uint8))
 
@@ -107,7 +110,12 @@ class SegmentationTraining(L.LightningModule):
         if self.val_confusion.matrix.any():
             values["val/miou"] = self.val_confusion.compute().miou
         self.log_dict(values)
-        self.val_scores.clear(), self.val_tags.clear(), self.val_covered.clear()
+        self._forget_validation()
+
+    def _forget_validation(self) -> None:
+        self.val_scores: list[Tensor] = []
+        self.val_tags: list[Tensor] = []
+        self.val_covered: list[float] = []
         self.val_confusion = ConfusionMatrix(self.data.classes)
 
     def configure_optimizers(self) -> dict[str, Any]:

@@ -45,13 +45,15 @@ class KeepCheckpoints(ModelCheckpoint):
             trainer.save_checkpoint(self.last)
 
 
-def train(settings: TrainSettings) -> Path:
+def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     """Train a segmenter from tagged pictures; returns the run folder.
 
     The folder gets ``settings.yaml``, ``metrics.csv``, TensorBoard events and ``checkpoints/``.
+    With ``resume``, a run folder, the training goes on from its last checkpoint.
+
     Raises DataError for data that cannot be used, SettingError for settings that do not fit.
     """
-    resume = find_checkpoint(settings.run.resume, (LAST,)) if settings.run.resume else None
+    checkpoint = find_checkpoint(resume, (LAST,)) if resume else None
     L.seed_everything(settings.seed, verbose=False)
     data = open_data(settings.data)
     model = build_segmenter(settings.model, len(data.classes))
@@ -64,7 +66,7 @@ def train(settings: TrainSettings) -> Path:
         accelerator=settings.run.device,
         precision=_precision(settings),
         max_epochs=settings.optim.epochs,
-        logger=[_table(out, resume), TensorBoardLogger(out, name="", version="tensorboard")],
+        logger=[_table(out, checkpoint), TensorBoardLogger(out, name="", version="tensorboard")],
         callbacks=[KeepCheckpoints(out / "checkpoints"), shown],
         enable_progress_bar=isinstance(shown, ProgressBar),
         log_every_n_steps=settings.run.log_every,
@@ -74,7 +76,7 @@ def train(settings: TrainSettings) -> Path:
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit(module, ckpt_path=resume)
+        trainer.fit(module, ckpt_path=checkpoint)
     if trainer.interrupted:
         raise KeyboardInterrupt
     return out
@@ -88,18 +90,24 @@ def _write_settings(out: Path, settings: TrainSettings) -> None:
         raise SettingError(f"run.out: cannot write to {out} ({error.strerror})") from None
 
 
-def _table(out: Path, resume: Path | None) -> CSVLogger:
+def _table(out: Path, checkpoint: Path | None) -> CSVLogger:
     """The logger of ``metrics.csv``; after a resume, with the rows up to it."""
     table = out / "metrics.csv"
-    logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
-    if resume and table.exists():
+    kept: list[dict[str, Any]] = []
+    if checkpoint and table.exists():
+        step = read_checkpoint(checkpoint)["global_step"]
         with table.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        step = read_checkpoint(resume)["global_step"]
-        for row in rows:
-            if int(row["step"]) < step:
-                values: dict[str, Any] = {key: float(value) for key, value in row.items() if value}
-                logger.log_metrics(values, int(row["step"]))
+            for row in csv.DictReader(file):
+                if int(row["step"]) < step:
+                    kept.append({key: float(value) for key, value in row.items() if value})
+    # Lightning deletes the table of an earlier run when it starts a new one.
+    table.unlink(missing_ok=True)
+    logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*exists and is not empty")
+        for values in kept:
+            logger.log_metrics(values, int(values["step"]))
+        logger.save()
     return logger
 
 

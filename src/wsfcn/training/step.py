@@ -17,6 +17,7 @@ from wsfcn.pseudo import (
     activation_masks,
     banded_labels,
     candidates,
+    object_masks,
     pseudo_labels,
 )
 from wsfcn.refine.pamr import pamr
@@ -24,16 +25,19 @@ from wsfcn.types import IGNORE, Batch, Losses, Prediction
 
 
 def training_losses(
-    model: Segmenter, batch: Batch, settings: PseudoSettings, *, warm: bool
+    model: Segmenter, batch: Batch, settings: PseudoSettings, *, warm: bool, own_share: float = 0.0
 ) -> Losses:
-    """The losses of one batch; until the network is ``warm``, those of the tags alone."""
+    """The losses of one batch; until the network is ``warm``, those of the tags alone.
+
+    ``own_share`` is the weight of the network's own masks in labels from activations.
+    """
     prediction = model(batch.image)
     from_tags = tag_loss(prediction.scores, batch.tags)
     if not warm:
         nothing = torch.zeros_like(from_tags)
         return Losses(from_tags, from_tags, nothing, coverage=nothing)
 
-    labels = make_labels(batch, prediction, settings)
+    labels = make_labels(batch, prediction, settings, own_share)
     logits = resize(prediction.logits, size_of(labels), align_corners=True)
     from_masks = mask_loss(logits, labels, batch.tags).mean()
     coverage = (labels != IGNORE).float().mean()
@@ -42,24 +46,27 @@ def training_losses(
 
 @torch.no_grad()
 def make_labels(
-    batch: Batch, prediction: Prediction, settings: PseudoSettings
+    batch: Batch, prediction: Prediction, settings: PseudoSettings, own_share: float = 0.0
 ) -> Int[Tensor, "b h w"]:
     """Pseudo-labels: drop absent classes, refine along the picture's edges, cut.
 
     Labels from masks have the picture's size, as published; those from activations the masks' size.
     """
     grid = size_of(prediction.logits)
-    if prediction.activations is None:
-        masks = prediction.logits.softmax(1)
-    else:
-        masks = activation_masks(prediction.activations, batch.tags)
-        masks = resize(masks, grid, align_corners=False)
+    masks = prediction.logits.softmax(1)
+    if prediction.activations is not None:
+        found = activation_masks(prediction.activations, batch.tags)
+        found = resize(found, grid, align_corners=False)
+        masks = torch.lerp(found, object_masks(masks, batch.tags), own_share)
     present, classes = candidates(masks, batch.tags)
     guide = resize(batch.image, grid, align_corners=True)
     refined = pamr(guide, present, settings.pamr_iterations, settings.pamr_dilations)
     if prediction.activations is not None:
-        found = Candidates(refined, classes)
-        return banded_labels(found, high=settings.activation_high, low=settings.activation_low)
+        return banded_labels(
+            Candidates(refined, classes),
+            high=settings.activation_high,
+            low=settings.activation_low,
+        )
     refined = resize(refined, size_of(batch.image), align_corners=True)
     return pseudo_labels(
         Candidates(refined, classes),

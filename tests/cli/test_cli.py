@@ -1,0 +1,91 @@
+"""The command line: mistakes are one line and exit code 2; the whole road works."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from wsfcn.cli import main
+from wsfcn.data.scenes import write_scenes
+
+
+def run(*arguments: str | Path) -> int:
+    """Exit code of ``wsfcn ARGUMENTS``, in this process."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    return exit_.value.code or 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "--data.root"),
+        (["train", "--data.root", "nowhere"], "nowhere: no such folder"),
+        (["train", "--data.crp", "3"], "Did you mean --data.crop?"),
+        (["train", "--config", "nowhere.yaml"], "nowhere.yaml: cannot read the recipe"),
+        (["predict", "nowhere", "picture.jpg", "-o", "out"], "no such"),
+        (["evaluate", "masks", "truth", "--classes", "nowhere.txt"], "nowhere.txt"),
+        (["report", "nowhere"], "nowhere"),
+    ],
+)
+def test_mistakes_are_one_line(monkeypatch, capsys, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recipe_with_a_misspelt_setting_is_refused(capsys, tmp_path):
+    (tmp_path / "recipe.yaml").write_text("optim: {epoch: 3}\n")
+    assert run("train", "--config", tmp_path / "recipe.yaml") == 2
+    assert "Did you mean --optim.epochs?" in capsys.readouterr().err
+
+
+def test_help_answers_at_once():
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "wsfcn.cli", "--help"], check=True, capture_output=True)
+    # Half a second on a free machine; the rest is room for a busy one.
+    assert time.perf_counter() - started < 5
+
+
+def test_help_and_import_load_nothing_heavy():
+    code = (
+        "import sys, wsfcn, wsfcn.cli; sys.exit(bool({'torch', 'numpy', 'PIL'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_train_resume_predict_evaluate_report(tmp_path):
+    scenes, out = tmp_path / "scenes", tmp_path / "run"
+    write_scenes(scenes, train=16, val=4, size=64)
+    (tmp_path / "recipe.yaml").write_text(
+        "data: {crop: 64}\nmodel: {width: 8, weights: none}\n"
+        "optim: {epochs: 1, warmup: 0.5, batch: 8}\nrun: {workers: 0, device: cpu}\n"
+    )
+    train = ["train", "--config", tmp_path / "recipe.yaml", "--data.root", scenes]
+    assert run(*train, "--run.out", out) == 0
+    assert run("train", "--resume", out, "--optim.epochs", "2") == 0
+    rows = (out / "metrics.csv").read_text().splitlines()
+    assert len({row.split(",")[1] for row in rows[1:]}) == 2, "both epochs are in the table"
+    held_out = [
+        scenes / "images" / f"{name}.jpg" for name in (scenes / "val.txt").read_text().split()
+    ]
+    assert run("predict", out, *held_out, "-o", tmp_path / "masks") == 0
+    measure = [
+        "evaluate",
+        tmp_path / "masks",
+        scenes / "masks",
+        "--classes",
+        scenes / "classes.txt",
+    ]
+    assert run(*measure, "--json", out / "metrics.json") == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics) >= {"miou", "iou", "precision", "recall", "pixel_accuracy"}
+    assert run("report", out) == 0
+    assert "Quality per class" in (out / "report.html").read_text()
