@@ -4,8 +4,6 @@ A checkpoint is what Lightning writes (weights, optimiser, progress) plus the ke
 all that rebuilds the segmenter. It is read without unpickling code.
 """
 
-import pickle
-import zipfile
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ from wsfcn.config import TrainSettings, from_dict, to_dict
 from wsfcn.errors import CheckpointError, WsfcnError
 from wsfcn.files import atomic
 from wsfcn.models.segmenter import Segmenter, build_segmenter
+from wsfcn.models.weights import read_file
 from wsfcn.types import Classes
 
 FORMAT = 1
@@ -61,12 +60,7 @@ def find_checkpoint(path: str | PathLike[str], names: tuple[str, ...] = (BEST, L
 
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
     """The content of a checkpoint file. Raises CheckpointError where it is not one of ours."""
-    path = Path(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: not a checkpoint, or truncated ({reason})") from None
+    content = read_file(path)
     if not isinstance(content, dict) or "wsfcn" not in content:
         raise CheckpointError(
             f"{path}: not a WS-FCN checkpoint; published weights are taken in by `wsfcn import`"

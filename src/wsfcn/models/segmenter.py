@@ -35,9 +35,13 @@ class Segmenter(nn.Module):
         scoring: str = "masks",
         focal_power: float = 3.0,
         focal_floor: float = 0.01,
+        freeze: bool = True,
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.norms: list[nn.Module] = []
+        if freeze:
+            self._freeze()
         self.context = context
         self.fusion = fusion
         self.head = nn.Sequential(
@@ -59,6 +63,19 @@ class Segmenter(nn.Module):
         context = self.context(features.deep)
         fused = self.fusion(features.shallow, context)
         return self.prediction(features.deep, self.head(fused))
+
+    def _freeze(self) -> None:
+        """Fix the backbone's first layers, and its batch norms with their statistics."""
+        assert isinstance(self.backbone, nn.Module)
+        self.norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+        for module in (*self.backbone.first_layers(), *self.norms):
+            module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Segmenter":
+        super().train(mode)
+        for norm in self.norms:
+            norm.train(False)
+        return self
 
     def features(self, image: Float[Tensor, "b 3 h w"]) -> Features:
         """What the backbone sees in RGB values in [0, 1]."""
@@ -88,7 +105,7 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
             f"model.dilations {len(settings.dilations)}: give both the same length"
         )
     weights = settings.weights if pretrained else "none"
-    backbone = build_backbone(settings.backbone, weights, settings.stride, freeze=settings.freeze)
+    backbone = build_backbone(settings.backbone, weights, settings.stride)
     norm = IdleNorm2d if settings.context_norm == "idle" else nn.BatchNorm2d
     context = CONTEXTS[settings.context](
         backbone.deep_channels,
@@ -111,6 +128,7 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
         scoring=settings.scoring,
         focal_power=settings.focal_power,
         focal_floor=settings.focal_floor,
+        freeze=settings.freeze,
     )
 
 

@@ -39,7 +39,7 @@ def training_losses(
 
     labels = make_labels(batch, prediction, settings, own_share)
     logits = resize(prediction.logits, size_of(labels), align_corners=True)
-    from_masks = mask_loss(logits, labels, batch.tags).mean()
+    from_masks = mask_loss(logits, labels, batch.tags, settings.balance).mean()
     coverage = (labels != IGNORE).float().mean()
     return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
 

