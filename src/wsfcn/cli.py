@@ -132,6 +132,34 @@ def evaluate(
         write_metrics(json, metrics)
 
 
+@app.command(name="import")
+def import_(
+    file: Path,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    classes: Path | None = None,
+) -> None:
+    """Take in published weights: wsfcn import model_enc_X.pth -o wsfcn-voc.ckpt.
+
+    Parameters
+    ----------
+    file
+        Published checkpoint of WS-FCN or AE, or ImageNet weights of WideResNet-38.
+    out
+        Checkpoint to write; of a backbone alone, a file for --model.weights.
+    classes
+        Names of the classes, one a line, the background first; needed beside VOC's and COCO's.
+    """
+    from wsfcn.data.classes import read_classes
+    from wsfcn.published import import_file
+
+    names = import_file(file, out, read_classes(classes) if classes else None)
+    print(f"used: {len(names.used)}")
+    print(f"ignored: {len(names.ignored)}", *names.ignored)
+    print(f"missed: {len(names.missed)}", *names.missed)
+    print(f"imported: {out}")
+
+
 @app.command
 def report(run: Path) -> None:
     """Write a page about a run: wsfcn report RUN.

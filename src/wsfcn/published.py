@@ -4,17 +4,21 @@ The published files hold bare state dicts. Each of their tensors is used under o
 (constants, counters, norms that no forward pass reads), or missed.
 """
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from wsfcn.checkpoint import Checkpoint
+from wsfcn.checkpoint import Checkpoint, save_checkpoint
 from wsfcn.config import ModelSettings, TrainSettings
+from wsfcn.data.classes import COCO, VOC
 from wsfcn.errors import CheckpointError
+from wsfcn.files import atomic
 from wsfcn.models.segmenter import build_segmenter
-from wsfcn.models.weights import read_tensors
-from wsfcn.models.wide_resnet import published_name
+from wsfcn.models.weights import fill, read_tensors
+from wsfcn.models.wide_resnet import WideResNet38, published_name
 from wsfcn.types import Classes
 
 WSFCN = ModelSettings(
@@ -51,7 +55,7 @@ AE = ModelSettings(
 )
 """The network of AE's published checkpoints."""
 
-METHODS = {"fca": WSFCN, "aspp": AE}
+METHODS = {"fca.": WSFCN, "aspp.": AE}
 """Which network a file holds, by the first part of its names."""
 
 LAYERS = {
@@ -115,51 +119,78 @@ def our_name(name: str) -> str | None:
     return f"backbone.{backbone}" if backbone else None
 
 
-class Imported(NamedTuple):
-    """A published network, and what became of the names in its file."""
+class Names(NamedTuple):
+    """What became of the names of a published file, and of ours."""
 
-    checkpoint: Checkpoint
     used: list[str]
     ignored: list[str]
+    """Constants, and norms that no forward pass reads."""
     missed: list[str]
-    """Our names that the file has no tensor for; only counters may be missing."""
+    """Names of ours that the file lacks: counters at most."""
 
 
-def import_published(path: str | PathLike[str], classes: Classes) -> Imported:
-    """Read a published checkpoint of WS-FCN or AE.
+def import_file(
+    path: str | PathLike[str], out: str | PathLike[str], classes: Classes | None = None
+) -> Names:
+    """Write a published file anew: a checkpoint, or the weights of a backbone alone.
 
-    Raises CheckpointError for a file of another method, of other classes, or not whole.
+    Without ``classes``, those of VOC or COCO, by their number. Raises CheckpointError for a file of
+    another method, of other classes, or not whole; then nothing is written.
     """
     state = read_tensors(path)
-    method = next((m for prefix, m in METHODS.items() if f"{prefix}.conv1.weight" in state), None)
-    if method is None:
+    if any(name.startswith(prefix) for name in state for prefix in METHODS):
+        checkpoint, names = import_checkpoint(state, classes, path)
+        save_checkpoint(out, checkpoint)
+        return names
+    backbone = WideResNet38()
+    renamed = {name: published_name(name) for name in state}
+    names = load_renamed(backbone, state, renamed, path)
+    with atomic(out) as temporary:
+        torch.save(backbone.state_dict(), temporary)
+    return names
+
+
+def import_checkpoint(
+    state: Mapping[str, Tensor], classes: Classes | None, path: str | PathLike[str] = "weights"
+) -> tuple[Checkpoint, Names]:
+    """The network in a published state dict; ``path`` is what errors call it."""
+    method = next(m for prefix, m in METHODS.items() if any(n.startswith(prefix) for n in state))
+    if "last_conv.8.bias" not in state:
+        raise CheckpointError(f"{path}: holds no last_conv.8.bias; is the file whole?")
+    count = len(state["last_conv.8.bias"]) + 1
+    if classes is None:
+        classes = next((known for known in (VOC, COCO) if len(known) == count), None)
+        if classes is None:
+            raise CheckpointError(
+                f"{path}: made for {count} classes, neither VOC's 21 nor COCO's 81; "
+                "name them with --classes FILE"
+            )
+    if len(classes) != count:
+        raise CheckpointError(f"{path}: made for {count} classes, but {len(classes)} are named")
+    model = build_segmenter(method, count)
+    names = load_renamed(model, state, {name: our_name(name) for name in state}, path)
+    return Checkpoint(model.eval(), TrainSettings(model=method), classes), names
+
+
+def load_renamed(
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    renamed: Mapping[str, str | None],
+    path: str | PathLike[str],
+) -> Names:
+    """Fill ``model`` from ``state``. Raises CheckpointError where a weight of ours is not there."""
+    target = model.state_dict()
+    used = {name: ours for name, ours in renamed.items() if ours in target}
+    missed = sorted(set(target) - set(used.values()))
+    absent = [name for name in missed if not name.endswith("num_batches_tracked")]
+    if not used:
         raise CheckpointError(
-            f"{path}: neither a published WS-FCN nor AE checkpoint "
+            f"{path}: no published WS-FCN, AE or WideResNet-38 weights "
             f"(its first tensor is '{next(iter(state))}')"
         )
-    model = build_segmenter(method, len(classes))
-    target = model.state_dict()
-    named = {name: our_name(name) for name in state}
-    used = {name: ours for name, ours in named.items() if ours in target}
-    missed = sorted(set(target) - set(used.values()))
-    if absent := [name for name in missed if not name.endswith("num_batches_tracked")]:
+    if absent:
         raise CheckpointError(
-            f"{path}: has no tensor for {absent[0]} and {len(absent) - 1} others; is it truncated?"
+            f"{path}: holds nothing for {absent[0]} ({len(absent)} such names); is the file whole?"
         )
-    for name, ours in used.items():
-        if state[name].shape == target[ours].shape:
-            continue
-        if ours.startswith("head.4."):
-            raise CheckpointError(
-                f"{path}: made for {len(state[name])} object classes, but {len(classes) - 1} are "
-                "named; give its own list with --classes FILE"
-            )
-        raise CheckpointError(
-            f"{path}: {name} has shape {tuple(state[name].shape)}, "
-            f"expected {tuple(target[ours].shape)}"
-        )
-    values: dict[str, Tensor] = {ours: state[name] for name, ours in used.items()}
-    model.load_state_dict(values, strict=False)
-    ignored = [name for name in state if name not in used]
-    settings = TrainSettings(model=method)
-    return Imported(Checkpoint(model.eval(), settings, classes), list(used), ignored, missed)
+    fill(model, {ours: state[name] for name, ours in used.items()}, path)
+    return Names(list(used), [name for name in state if name not in used], missed)

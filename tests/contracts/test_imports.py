@@ -13,6 +13,7 @@ LAYERS = [
     {"errors", "files", "types", "config", "images"},
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
     {"checkpoint"},
+    {"published"},
     {"training", "inference"},
     {"report"},
     {"demo"},

@@ -8,6 +8,29 @@ from wsfcn.types import Classes
 BACKGROUND = "background"
 
 
+def _listed(names: str) -> Classes:
+    return Classes((BACKGROUND, *names.split(", ")))
+
+
+VOC = _listed(
+    "aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, dog, horse, "
+    "motorbike, person, pottedplant, sheep, sofa, train, tvmonitor"
+)
+"""PASCAL VOC 2012, in the order of its masks."""
+
+COCO = _listed(
+    "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, "
+    "fire hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, "
+    "bear, zebra, giraffe, backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, "
+    "sports ball, kite, baseball bat, baseball glove, skateboard, surfboard, tennis racket, "
+    "bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, "
+    "carrot, hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, "
+    "tv, laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, "
+    "refrigerator, book, clock, vase, scissors, teddy bear, hair drier, toothbrush"
+)
+"""MS COCO, in the order of its category ids."""
+
+
 def read_classes(path: Path) -> Classes:
     """Read a classes.txt. Raises DataError where it is missing, TagError where it cannot work."""
     try:

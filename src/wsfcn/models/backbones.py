@@ -6,7 +6,7 @@ nothing else of it is known outside this package. A new one is a class and a lin
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import timm
 from jaxtyping import Float
@@ -20,6 +20,7 @@ from wsfcn.models.wide_resnet import WideResNet38, from_published
 from wsfcn.types import Features
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """What the segmenter needs to know of a backbone, which is a Module."""
 
@@ -150,7 +151,8 @@ def wide_resnet38(name: str, weights: str, stride: int) -> WideResNet38:
         )
     net = WideResNet38()
     if weights != "none":
-        fill(net, from_published(read_tensors(weights)), weights)
+        state = read_tensors(weights)
+        fill(net, from_published(state) or state, weights)
     return net
 
 

@@ -64,13 +64,13 @@ def load_in_order(net: nn.Module, path: Path) -> None:
     fill(net, dict(zip(names, values, strict=False)), path)
 
 
-def fill(net: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:
+def fill(net: nn.Module, state: Mapping[str, Tensor], path: str | PathLike[str]) -> None:
     """Load the weights of ``net``. Raises CheckpointError where one is missing or misshaped."""
     for name, parameter in net.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
         if name not in state:
-            raise CheckpointError(f"{path}: holds no {name} for this backbone; is it another's?")
+            raise CheckpointError(f"{path}: holds no {name}; is it whole, and for this network?")
         if state[name].shape != parameter.shape:
             raise CheckpointError(
                 f"{path}: {name} has shape {tuple(state[name].shape)}, "
