@@ -4,6 +4,7 @@ A backbone states the channels of its two features and the input statistics it w
 nothing else of it is known outside this package. A new one is a class and a line in `BACKBONES`.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -64,7 +65,9 @@ class TimmBackbone(nn.Module):
             )
         self.deep_index = len(reductions) - 1 if dilated else fine[-1]
         self.deep_channels = channels[self.deep_index]
-        self.patch = reductions[0] if reductions[0] > 4 else 1
+        self.channels_last = getattr(net, "output_fmt", "NCHW") == "NHWC"
+        # Models of patches take whole patches alone.
+        self.multiple = 1 if dilated else max(reductions)
         self.stem: nn.Module | None = None
         if 4 in reductions:
             self.shallow_index = reductions.index(4)
@@ -83,18 +86,35 @@ class TimmBackbone(nn.Module):
     def first_layers(self) -> list[nn.Module]:
         if self.stem:
             return []
-        children = dict(self.net.named_children())
-        found = [n for n, name in enumerate(children) if name == self.first.replace(".", "_")]
-        return list(children.values())[: found[0] + 1] if found else []
+        first = (self.first, self.first.replace(".", "_"))
+        leaves = []
+        for name, module in self.net.named_modules():
+            if name in first:
+                return [*leaves, module]
+            if not any(module.children()):
+                leaves.append(module)
+        return []
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:
         height, width = image.shape[2:]
-        padded = F.pad(image, (0, -width % self.patch, 0, -height % self.patch))
-        maps = self.net(padded)
-        deep = maps[self.deep_index]
+        maps = self.net(F.pad(image, (0, -width % self.multiple, 0, -height % self.multiple)))
+        if self.channels_last:
+            maps = [feature.permute(0, 3, 1, 2) for feature in maps]
+        deep = self._without_padding(maps[self.deep_index], height, width)
         if self.stem:
             return Features(self.stem(image), deep)
-        return Features(maps[self.shallow_index], deep)
+        shallow = self._without_padding(maps[self.shallow_index], height, width)
+        return Features(shallow, deep)
+
+    def _without_padding(
+        self, maps: Float[Tensor, "b c y x"], height: int, width: int
+    ) -> Float[Tensor, "b c h w"]:
+        """The cells of a feature that see the picture itself."""
+        if self.multiple == 1:
+            return maps
+        padded = height + -height % self.multiple
+        step = padded / maps.shape[2]
+        return maps[:, :, : math.ceil(height / step), : math.ceil(width / step)]
 
 
 class VggBackbone(nn.Module):

@@ -1,0 +1,123 @@
+"""Backbones keep what they state: channels, strides, and what is frozen."""
+
+import pytest
+import timm
+import torch
+
+from wsfcn.config import ModelSettings
+from wsfcn.errors import CheckpointError, SettingError
+from wsfcn.models.backbones import build_backbone
+from wsfcn.models.segmenter import build_segmenter
+
+CASES = [
+    ("efficientnet_lite0", 8),
+    ("efficientnet_lite0", 16),
+    ("efficientnet_lite0", 32),
+    ("resnet50", 8),
+    ("resnet101", 8),
+    ("vgg16", 8),
+    ("vgg16_bn", 16),
+    ("mobilenetv3_small_050", 16),
+    ("convnext_atto", 16),
+    ("swin_tiny_patch4_window7_224", 16),
+    ("vit_tiny_patch16_224", 16),
+    ("eva02_tiny_patch14_224", 14),
+]
+
+
+@pytest.mark.parametrize(("name", "stride"), CASES)
+def test_features_have_the_stated_channels_and_strides(name, stride):
+    backbone = build_backbone(name, "none", stride).eval()
+    with torch.inference_mode():
+        shallow, deep = backbone(torch.rand(1, 3, 75, 96))
+    assert shallow.shape[:2] == (1, backbone.shallow_channels)
+    assert deep.shape[:2] == (1, backbone.deep_channels)
+    for feature, step in ((shallow, 4), (deep, stride)):
+        # Models differ in how they round a side that is no multiple of the stride.
+        assert feature.shape[2] == pytest.approx(75 / step, abs=1)
+        assert feature.shape[3] == pytest.approx(96 / step, abs=1)
+
+
+def test_wide_resnet_is_dilated_to_stride_8():
+    backbone = build_backbone("wide_resnet38", "none", 8).eval()
+    with torch.inference_mode():
+        shallow, deep = backbone(torch.rand(1, 3, 33, 41))
+    assert shallow.shape == (1, 256, 9, 11)
+    assert deep.shape == (1, 4096, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "stem", "later"),
+    [
+        ("efficientnet_lite0", 16, "conv_stem", "blocks.1"),
+        ("resnet50", 8, "layer1", "layer2"),
+        ("vgg16", 8, "stages.1", "stages.2"),
+        ("wide_resnet38", 8, "stage2", "stage3"),
+    ],
+)
+def test_first_layers_and_all_norms_are_frozen(name, stride, stem, later):
+    settings = ModelSettings(backbone=name, weights="none", stride=stride, width=8)
+    backbone = build_segmenter(settings, 3).train().backbone
+    learns = {n.removeprefix("net."): p.requires_grad for n, p in backbone.named_parameters()}
+    assert not any(learns[n] for n in learns if n.startswith(stem))
+    assert any(learns[n] for n in learns if n.startswith(later))
+    norms = [m for m in backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert not any(norm.training or norm.weight.requires_grad for norm in norms)
+
+
+def test_every_trainable_weight_gets_a_gradient():
+    for change in ({}, {"scoring": "masks"}, {"context": "aspp", "fusion": "gci"}):
+        model = build_segmenter(ModelSettings(weights="none", width=8, **change), 3).train()
+        prediction = model(torch.rand(2, 3, 64, 64))
+        (prediction.logits.square().mean() + prediction.scores.square().mean()).backward()
+        missing = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+        assert not missing
+
+
+@pytest.mark.parametrize("change", [{"context": "none"}, {"fusion": "none"}, {"gate": 0.0}])
+def test_each_part_can_be_switched_off(change):
+    model = build_segmenter(ModelSettings(weights="none", width=8, **change), 3)
+    logits, scores, _ = model.train()(torch.rand(2, 3, 50, 70))
+    assert logits.shape == (2, 3, 13, 18)
+    assert scores.shape == (2, 2)
+
+
+def test_packaged_weights_are_those_of_imagenet():
+    random = build_backbone("efficientnet_lite0", "none", 16)
+    pretrained = build_backbone("efficientnet_lite0", "imagenet", 16)
+    assert pretrained.net.bn1.running_mean.abs().sum() > 0
+    assert random.net.bn1.running_mean.abs().sum() == 0
+
+
+def test_weights_from_a_file(tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save(timm.create_model("mobilenetv3_small_050").state_dict(), path)
+    backbone = build_backbone("mobilenetv3_small_050", str(path), 16)
+    saved = torch.load(path, weights_only=True)["conv_stem.weight"]
+    assert torch.equal(backbone.net.conv_stem.weight, saved)
+    with pytest.raises(CheckpointError, match="expected"):
+        build_backbone("efficientnet_lite0", str(path), 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "stride", "cure"),
+    [
+        ("efficientnet_lit0", "none", 16, "Did you mean 'efficientnet_lite0'?"),
+        ("wide_resnet38", "imagenet", 8, "or `none`"),
+        ("wide_resnet38", "none", 16, "set model.stride to 8"),
+        ("mobilenetv3_small_050", "nowhere.pth", 16, "nowhere.pth: no such file"),
+        ("vit_tiny_patch16_224", "none", 8, "its strides are 16"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_with_the_cure(name, weights, stride, cure):
+    with pytest.raises((SettingError, CheckpointError), match=cure.replace("?", r"\?")):
+        build_backbone(name, weights, stride)
+
+
+def test_a_failed_download_says_what_to_do(monkeypatch):
+    def no_hub(*_args, **_options):
+        raise OSError("cannot reach the hub")
+
+    monkeypatch.setattr(timm, "create_model", no_hub)
+    with pytest.raises(SettingError, match=r"cannot reach the hub.*or `none`"):
+        build_backbone("mobilenetv3_small_050", "imagenet", 16)
