@@ -3,15 +3,16 @@
 Imports that take time stand inside the commands, so that ``--help`` answers at once.
 """
 
+import itertools
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
-from wsfcn.config import PredictSettings, TrainSettings
+from wsfcn.config import PredictSettings, TrainSettings, preset_settings, to_dict
 from wsfcn.errors import SettingError, WsfcnError
 
 TRAIN_DEFAULTS = TrainSettings()
@@ -36,11 +37,15 @@ def launch(
     config
         YAML file of settings (a recipe); options on the command line win over it, key by key.
     """
-    if config is None and "--resume" in tokens[:-1]:
-        config = Path(tokens[tokens.index("--resume") + 1]) / "settings.yaml"
-    app.config = (
-        Dict(read_recipe(config), use_commands_as_keys=False, source=str(config)) if config else ()
-    )
+    given = dict(itertools.pairwise(tokens))
+    if config is None and "--resume" in given:
+        config = Path(given["--resume"]) / "settings.yaml"
+    recipe = read_recipe(config) if config else {}
+    if "--preset" in given:
+        recipe = to_dict(preset_settings(given["--preset"])) | recipe
+    recipe = {key: value for key, value in recipe.items() if value is not None}
+    source = str(config or given.get("--preset"))
+    app.config = Dict(recipe, use_commands_as_keys=False, source=source) if recipe else ()
     return app(tokens, print_error=False, exit_on_error=False, result_action="return_value")
 
 
@@ -70,6 +75,7 @@ def predict(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     overlays: bool = False,
+    preset: Literal["fast", "accurate", "published"] = "fast",
     settings: Annotated[PredictSettings, Parameter(name="*")] = PREDICT_DEFAULTS,
 ) -> int:
     """Segment pictures: wsfcn predict RUN_OR_CHECKPOINT PICTURES... -o DIR.
@@ -84,6 +90,8 @@ def predict(
         Folder for the masks: indexed PNGs named like the pictures.
     overlays
         Write each picture with its mask painted over it, too.
+    preset
+        One view; several views and the CRF; or the paper's views and CRF. Further options win.
     """
     from wsfcn.checkpoint import load_checkpoint
     from wsfcn.inference.folder import find_pictures, predict_folder
@@ -130,6 +138,41 @@ def evaluate(
     print_metrics(metrics)
     if json:
         write_metrics(json, metrics)
+
+
+@app.command
+def prepare(
+    name: Literal["voc12"],
+    *,
+    root: Path,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    sbd: Path | None = None,
+) -> None:
+    """Bring a public data set into the native layout: wsfcn prepare voc12 --root DIR.
+
+    Parameters
+    ----------
+    name
+        PASCAL VOC 2012 with SBD.
+    root
+        Folder that holds VOCdevkit/VOC2012.
+    out
+        Folder to write; beside the devkit by default. Pictures are not copied.
+    sbd
+        The folder benchmark_RELEASE of SBD; found below the root by default.
+    """
+    from wsfcn.data.voc import EXPECTED, prepare_voc12
+
+    target = out or root / name
+    prepared = prepare_voc12(root, target, sbd)
+    for split, count in prepared.counts.items():
+        whole = "" if count == EXPECTED[split] else f" of {EXPECTED[split]}"
+        print(f"{split}: {count}{whole} pictures")
+    if prepared.from_masks:
+        print(f"tags read off masks, for want of an XML annotation: {prepared.from_masks} pictures")
+    for what in prepared.missing:
+        print(f"missing: {what}")
+    print(f"prepared: {target}")
 
 
 @app.command(name="import")

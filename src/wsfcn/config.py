@@ -153,6 +153,27 @@ class TrainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrfSettings:
+    """Dense CRF (Krähenbühl and Koltun, 2011): a smoothness and an appearance kernel.
+
+    The defaults are the published ones.
+    """
+
+    iterations: int = 10
+    """Mean-field iterations."""
+    smooth_sxy: float = 3.0
+    """Reach of the smoothness kernel, in pixels."""
+    smooth_compat: float = 3.0
+    """Weight of the smoothness kernel."""
+    appearance_sxy: float = 30.0
+    """Reach of the appearance kernel, in pixels."""
+    appearance_srgb: float = 13.0
+    """Reach of the appearance kernel, in 8-bit colour values."""
+    appearance_compat: float = 10.0
+    """Weight of the appearance kernel."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PredictSettings:
     """From a network's masks to one mask a picture."""
 
@@ -164,8 +185,13 @@ class PredictSettings:
     """Smallest probability of a tag, the highest over all views, for its mask to count."""
     background: float | None = None
     """Constant that replaces the background's mask; None keeps the network's own."""
-    refine: Literal["none", "pamr"] = "none"
-    """Clean-up of the masks along the picture's edges."""
+    refine: Literal["none", "pamr", "crf"] = "none"
+    """Clean-up of the masks along the picture's edges: pixel-adaptive mask refinement, which is
+    light, or the dense CRF."""
+    background_power: float | None = None
+    """With the CRF, (1 - largest object mask) to this power replaces the background's mask; None
+    for what it is without."""
+    crf: CrfSettings = field(default_factory=CrfSettings)
     max_side: int | None = None
     """Longer side, in pixels, to which larger pictures are reduced at first; their masks come back
     at full size. None is twice the training crop, 0 never reduces."""
@@ -181,12 +207,14 @@ class PredictSettings:
 
 PRESETS = {
     "fast": PredictSettings(),
-    "accurate": PredictSettings(scales=(0.75, 1.0, 1.5), flip=True, refine="pamr"),
+    "accurate": PredictSettings(scales=(0.75, 1.0, 1.5), flip=True, refine="crf"),
     "published": PredictSettings(
         scales=(1.0, 0.5, 1.5, 2.0),
         flip=True,
         class_cut=0.1,
         background=0.25,
+        background_power=5.0,
+        refine="crf",
     ),
 }
 """Settings by name: one view; several views and the CRF; the paper's own (its figures without CRF

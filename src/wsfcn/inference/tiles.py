@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from wsfcn.models.fusion import GlobalCueInjection
@@ -33,7 +33,7 @@ class Window(NamedTuple):
     height: int
     width: int
 
-    def of(self, maps: Float[Tensor, "b c h w"], stride: int = 1) -> Float[Tensor, "b c y x"]:
+    def of(self, maps: Shaped[Tensor, "b c h w"], stride: int = 1) -> Shaped[Tensor, "b c y x"]:
         """The tile's part of maps that have one cell every ``stride`` pixels."""
         top, left = self.top // stride, self.left // stride
         rows = slice(top, top + -(-self.height // stride))
