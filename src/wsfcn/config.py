@@ -16,12 +16,17 @@ class DataSettings:
     """Which pictures, and how training sees them."""
 
     root: Path | None = None
-    """Folder of the data set: images/, tags.csv, and optionally classes.txt, train.txt, val.txt,
-    masks/ (for evaluation alone)."""
+    """Folder of the data set: images/, tags.csv (or another form of tags), and optionally
+    classes.txt, train.txt, val.txt, masks/ (for evaluation alone)."""
     train: str = "train"
     """Split to learn from; without a train.txt, all tagged pictures that are not in `val`."""
     val: str = "val"
     """Split to validate on; without a val.txt, a tenth of the tagged pictures, set aside."""
+    tags: Literal["auto", "csv", "jsonl", "npy", "coco", "voc", "folders"] = "auto"
+    """Form of the tags: tags.csv, metadata.jsonl, cls_labels.npy, COCO JSON, VOC XML, one folder a
+    class; or the first of these that the folder holds."""
+    untagged: bool = False
+    """Accept pictures without a tag, as examples of the background."""
     crop: int = 224
     """Side of the square training crops, in pixels."""
     scale: tuple[float, float] = (0.4, 1.0)

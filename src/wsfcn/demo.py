@@ -6,7 +6,14 @@ The scenes' truth is known from the drawing; only the evaluation opens it.
 from pathlib import Path
 
 from wsfcn.checkpoint import LAST, find_checkpoint, load_checkpoint
-from wsfcn.config import DataSettings, ModelSettings, OptimSettings, RunSettings, TrainSettings
+from wsfcn.config import (
+    DataSettings,
+    ModelSettings,
+    OptimSettings,
+    PseudoSettings,
+    RunSettings,
+    TrainSettings,
+)
 from wsfcn.data.scenes import CLASSES, write_scenes
 from wsfcn.evaluation import Metrics, evaluate_folder, write_metrics
 from wsfcn.images import read_mask, read_picture
@@ -28,7 +35,9 @@ def demo_settings(out: Path, seed: int) -> TrainSettings:
         seed=seed,
         data=DataSettings(root=out / "scenes", crop=128),
         model=ModelSettings(width=32),
-        optim=OptimSettings(epochs=5, warmup=2),
+        # Thresholds above the defaults: objects are small against the cells of the deep grid.
+        pseudo=PseudoSettings(activation_high=0.7, activation_low=0.5, own_after=1.5),
+        optim=OptimSettings(epochs=3, warmup=0.5),
         run=RunSettings(out=out),
     )
 

@@ -64,7 +64,7 @@ def test_tag_vector():
         ("classes.txt", "background\ncat\ndogs\n", "line 3: unknown tag 'dog'. Did you mean 'do"),
         ("classes.txt", "cat\ndog\n", "line 1: the first class must be 'background'"),
         ("val.txt", "\n", "the split is empty"),
-        ("train.txt", "00\nmissing\n", "line 2: 'missing' has no line in tags.csv"),
+        ("train.txt", "00\nmissing\n", "line 2: 'missing' has no tags"),
     ],
 )
 def test_mistakes_get_one_line(root, file, text, message):

@@ -1,5 +1,6 @@
 """Class lists: one name a line, the background first; the line number is the index in a mask."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from wsfcn.errors import DataError, TagError
@@ -46,6 +47,6 @@ def read_classes(path: Path) -> Classes:
         raise TagError(f"{path}: {error}") from None
 
 
-def classes_of_tags(tags: dict[str, tuple[str, ...]]) -> Classes:
-    """The classes that a set of tags implies: the background, then all tags in order of name."""
-    return Classes((BACKGROUND, *sorted({tag for found in tags.values() for tag in found})))
+def classes_of_objects(objects: Sequence[str]) -> Classes:
+    """The background, then the given classes."""
+    return Classes((BACKGROUND, *objects))

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from wsfcn.config import DataSettings
-from wsfcn.data.classes import classes_of_tags, read_classes
-from wsfcn.data.tags import read_tags
+from wsfcn.data.classes import classes_of_objects, read_classes
+from wsfcn.data.tags import Tags, read_tags
 from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import DataError, TagError
 from wsfcn.images import read_picture
@@ -53,17 +53,17 @@ def open_data(settings: DataSettings) -> TaggedPictures:
     root = settings.root
     if not root.is_dir():
         raise DataError(f"{root}: no such folder")
-    tags = read_tags(root / "tags.csv")
-    if not tags:
-        raise DataError(f"{root / 'tags.csv'}: no picture is listed")
-    named = (root / "classes.txt").exists()
-    classes = read_classes(root / "classes.txt") if named else classes_of_tags(tags)
+    tags = read_tags(root, settings.tags)
+    classes = classes_of(root, tags)
     pictures = {}
-    for line, (image, found) in enumerate(tags.items(), start=2):
-        where = f"{root / 'tags.csv'}, line {line}"
-        path = root / image
+    for path, found, where in tags.pictures:
         if not path.exists():
             raise DataError(f"{where}: no such picture {path}")
+        if not found and not settings.untagged:
+            raise TagError(
+                f"{where}: no tag; tag the picture, or use such pictures as examples of the "
+                "background with --data.untagged"
+            )
         for tag in found:
             try:
                 classes.index(tag)
@@ -75,6 +75,14 @@ def open_data(settings: DataSettings) -> TaggedPictures:
     train, val = _split(root, settings, pictures)
     masks = root / "masks"
     return TaggedPictures(classes, train, val, masks if masks.is_dir() else None)
+
+
+def classes_of(root: Path, tags: Tags) -> Classes:
+    """The classes of a data folder: from classes.txt, else from what its tags bring or imply."""
+    if (root / "classes.txt").exists():
+        return read_classes(root / "classes.txt")
+    implied = sorted({tag for picture in tags.pictures for tag in picture.tags})
+    return classes_of_objects(tags.objects or implied)
 
 
 def _split(
@@ -106,7 +114,7 @@ def _read_split(path: Path, pictures: dict[str, TaggedPicture]) -> list[str] | N
         if not text.strip():
             continue
         if text.strip() not in pictures:
-            raise DataError(f"{path}, line {line}: '{text.strip()}' has no line in tags.csv")
+            raise DataError(f"{path}, line {line}: '{text.strip()}' has no tags")
         names.append(text.strip())
     return names
 

@@ -1,40 +1,283 @@
-"""Tags: which classes a picture contains."""
+"""Tags: which classes a picture contains, from whatever form they come in.
+
+A reader is a function from a data folder to a list of pictures with their tags, and a line in
+`READERS`; which one fits is recognised by the file it reads. None of them opens a mask.
+"""
 
 import csv
+import json
+import pickle
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
+from wsfcn.data.classes import BACKGROUND, COCO, VOC, read_classes
 from wsfcn.errors import TagError
+from wsfcn.images import SUFFIXES
 
 HEADER = ["image", "tags"]
 
 
-def read_tags(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read a tags.csv: a header ``image,tags``, then a picture's path and its tags a line.
+class Tagged(NamedTuple):
+    """A picture file, its tags, and where that was written, for messages."""
 
-    Paths are relative to the file's folder; tags are separated by spaces. Raises TagError with
-    the line number.
+    path: Path
+    tags: tuple[str, ...]
+    where: str
+
+
+class Tags(NamedTuple):
+    """All pictures of a data set, and the class list where the form brings one."""
+
+    pictures: list[Tagged]
+    objects: tuple[str, ...] | None = None
+
+
+class Reader(NamedTuple):
+    """One form of tags."""
+
+    find: Callable[[Path], Path | None]
+    """The file or folder that shows a data folder to be of this form."""
+    read: Callable[[Path, Path], Tags]
+    """The tags, from the data folder and what ``find`` found."""
+
+
+def read_tags(root: Path, form: str = "auto") -> Tags:
+    """The pictures in a data folder with their tags, in the given form or the first that fits.
+
+    Raises TagError, with file and line, for what cannot be read.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise TagError(f"{path}: no such file; write one line `image,tags` a picture") from None
-    except UnicodeDecodeError as error:
-        raise TagError(f"{path}: not UTF-8 text ({error})") from None
-    rows = csv.reader(text.splitlines())
+    for name, reader in READERS.items():
+        if form not in ("auto", name):
+            continue
+        if found := reader.find(root):
+            tags = reader.read(root, found)
+            if not tags.pictures:
+                raise TagError(f"{found}: no picture is listed")
+            return tags
+    forms = "tags" if form == "auto" else f"tags in the form '{form}'"
+    raise TagError(f"{root}: no {forms}; write a tags.csv with one line `image,tags` a picture")
+
+
+def tags_csv(root: Path, path: Path) -> Tags:
+    """A header ``image,tags``, then a picture's path and its tags a line.
+
+    Paths are relative to the file's folder. Tags are separated by spaces or, in a file that has a
+    semicolon anywhere among its tags, by semicolons, so that a name may hold spaces.
+    """
+    lines = read_text(path).splitlines()
+    rows = csv.reader(lines)
     header = [cell.strip() for cell in next(rows, [])]
     if header != HEADER:
         raise TagError(f"{path}, line 1: the header must be `image,tags`, not `{','.join(header)}`")
-    tags: dict[str, tuple[str, ...]] = {}
+    listed: dict[str, tuple[str, str]] = {}
     for row in rows:
+        where = f"{path}, line {rows.line_num}"
         if not row:
             continue
         if len(row) != 2:
             raise TagError(
-                f"{path}, line {rows.line_num}: expected 2 columns (image,tags), found {len(row)}; "
+                f"{where}: expected 2 columns (image,tags), found {len(row)}; "
                 "separate the tags by spaces"
             )
-        image, found = row[0].strip(), tuple(row[1].split())
-        if image in tags:
-            raise TagError(f"{path}, line {rows.line_num}: '{image}' is listed twice")
-        tags[image] = found
-    return tags
+        if row[0].strip() in listed:
+            raise TagError(f"{where}: '{row[0].strip()}' is listed twice")
+        listed[row[0].strip()] = row[1], where
+    by_semicolon = any(";" in cell for cell, _ in listed.values())
+    return Tags(
+        [
+            Tagged(root / image, split_tags(cell, ";" if by_semicolon else None), where)
+            for image, (cell, where) in listed.items()
+        ]
+    )
+
+
+def split_tags(cell: str, separator: str | None = None) -> tuple[str, ...]:
+    """The names in a cell.
+
+    >>> split_tags("dog  cat"), split_tags("traffic light;", ";")
+    (('dog', 'cat'), ('traffic light',))
+    """
+    return tuple(tag.strip() for tag in cell.split(separator) if tag.strip())
+
+
+def join_tags(tags: Sequence[str], separator: str = " ") -> str:
+    """The inverse of `split_tags`; a lone name before a semicolon keeps one.
+
+    >>> join_tags(["dog", "cat"]), join_tags(["traffic light"], ";")
+    ('dog cat', 'traffic light;')
+    """
+    return separator.join(tags) + (separator if separator == ";" and len(tags) == 1 else "")
+
+
+def metadata_jsonl(root: Path, path: Path) -> Tags:
+    """JSON lines with ``file_name`` and ``tags``: a list of names, or names separated by spaces."""
+    pictures = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        where = f"{path}, line {number}"
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            tags = row["tags"]
+            name = root / row["file_name"]
+        except json.JSONDecodeError as error:
+            raise TagError(f"{where}: not JSON ({error.msg})") from None
+        except (KeyError, TypeError):
+            raise TagError(f"{where}: expected an object with `file_name` and `tags`") from None
+        names = split_tags(tags) if isinstance(tags, str) else tuple(map(str, tags))
+        pictures.append(Tagged(name, names, where))
+    return Tags(pictures)
+
+
+def class_folders(root: Path, _found: Path) -> Tags:
+    """One folder per class, as torchvision's ImageFolder reads them."""
+    pictures = []
+    for folder in sorted(child for child in root.iterdir() if child.is_dir()):
+        tags = () if folder.name == BACKGROUND else (folder.name,)
+        pictures += [Tagged(path, tags, str(path)) for path in pictures_in(folder)]
+    return Tags(pictures)
+
+
+def voc_xml(root: Path, folder: Path) -> Tags:
+    """A folder of VOC annotations: the classes that their boxes name."""
+    pictures = []
+    files = picture_files(root)
+    for path in sorted(folder.glob("*.xml")):
+        try:
+            tree = ElementTree.parse(path)
+        except ElementTree.ParseError as error:
+            raise TagError(f"{path}: broken annotation ({error})") from None
+        names = (node.text or "" for node in tree.iterfind("object/name"))
+        found = files.get(path.stem, root / "JPEGImages" / f"{path.stem}.jpg")
+        pictures.append(Tagged(found, in_order(names), str(path)))
+    return Tags(pictures)
+
+
+def coco_json(root: Path, path: Path) -> Tags:
+    """COCO annotations: the categories of a picture's objects, without their masks and boxes."""
+    try:
+        content = json.loads(read_text(path))
+        categories = {item["id"]: item["name"] for item in content["categories"]}
+        present: dict[int, set[int]] = {item["id"]: set() for item in content["images"]}
+        for item in content["annotations"]:
+            present[item["image_id"]].add(item["category_id"])
+    except json.JSONDecodeError as error:
+        raise TagError(f"{path}: not JSON ({error})") from None
+    except (KeyError, TypeError) as error:
+        raise TagError(f"{path}: no COCO annotations (nothing for {error})") from None
+    folders = [root, root / "images", root / path.stem.removeprefix("instances_")]
+    folders += [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
+    pictures = []
+    for item in content["images"]:
+        name = Path(item["file_name"])
+        found = next((f / name for f in folders if (f / name).exists()), root / name)
+        tags = tuple(categories[k] for k in sorted(present[item["id"]]))
+        pictures.append(Tagged(found, tags, f"{path}, image {item['id']}"))
+    return Tags(pictures, tuple(categories[k] for k in sorted(categories)))
+
+
+def cls_labels(root: Path, path: Path) -> Tags:
+    """The dictionary of picture names and 0/1 vectors that research code saves with NumPy."""
+    vectors = numbers_of(path)
+    files = picture_files(root)
+    if (root / "classes.txt").exists():
+        objects = read_classes(root / "classes.txt").objects
+    else:
+        length = len(next(iter(vectors.values()), ()))
+        objects = next((c.objects for c in (VOC, COCO) if len(c.objects) == length), None)
+        if objects is None:
+            raise TagError(f"{path}: vectors of {length} classes; name them in classes.txt")
+    pictures = []
+    for name, vector in vectors.items():
+        where = f"{path}, '{name}'"
+        if len(vector) != len(objects):
+            raise TagError(f"{where}: a vector of {len(vector)}, but {len(objects)} classes")
+        tags = tuple(tag for tag, value in zip(objects, vector, strict=True) if value > 0)
+        pictures.append(Tagged(files.get(str(name), root / f"{name}.jpg"), tags, where))
+    return Tags(pictures, objects)
+
+
+class NumbersOnly(pickle.Unpickler):
+    """Unpickles NumPy arrays of numbers and nothing that could run code."""
+
+    ALLOWED = frozenset({"_reconstruct", "scalar", "ndarray", "dtype"})
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] == "numpy" and name in self.ALLOWED:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is no array of numbers")
+
+
+def numbers_of(path: Path) -> dict[str, Any]:
+    """The dictionary in a ``.npy`` file, without running what else it may hold."""
+    import numpy as np
+
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = np.lib.format.read_array_header_1_0
+            if version >= (2, 0):
+                read_header = np.lib.format.read_array_header_2_0
+            read_header(file)
+            content = NumbersOnly(file).load()
+            content = content.item() if isinstance(content, np.ndarray) else content
+    except (ValueError, pickle.UnpicklingError, EOFError, AttributeError) as error:
+        raise TagError(f"{path}: no dictionary of numbers ({error})") from None
+    if not isinstance(content, dict):
+        raise TagError(f"{path}: no dictionary of picture names and vectors")
+    return content
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises TagError where it is no UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TagError(f"{path}: not UTF-8 text ({error})") from None
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once, in order of appearance."""
+    return tuple(dict.fromkeys(names))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files in a folder, in order of name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+
+
+def picture_files(root: Path) -> dict[str, Path]:
+    """The picture files in a data folder and its usual picture folders, by name."""
+    folders = [root, root / "images", root / "JPEGImages"]
+    found = [path for folder in folders if folder.is_dir() for path in pictures_in(folder)]
+    return {path.stem: path for path in found}
+
+
+def file(name: str) -> Callable[[Path], Path | None]:
+    """Finds a file by its name."""
+    return lambda root: root / name if (root / name).is_file() else None
+
+
+def first(*patterns: str) -> Callable[[Path], Path | None]:
+    """Finds the first file or folder that fits a pattern."""
+    return lambda root: next((p for g in patterns for p in sorted(root.glob(g))), None)
+
+
+def folder_of_pictures(root: Path) -> Path | None:
+    """Finds the first class folder; ``images`` and ``masks`` are none."""
+    others = {"images", "masks", "JPEGImages", "Annotations", "annotations"}
+    folders = (child for child in sorted(root.iterdir()) if child.is_dir())
+    return next((f for f in folders if f.name not in others and pictures_in(f)), None)
+
+
+READERS = {
+    "csv": Reader(file("tags.csv"), tags_csv),
+    "jsonl": Reader(file("metadata.jsonl"), metadata_jsonl),
+    "npy": Reader(file("cls_labels.npy"), cls_labels),
+    "coco": Reader(first("instances*.json", "annotations/*.json", "*.json"), coco_json),
+    "voc": Reader(lambda r: first("*.xml")(r / "Annotations") and r / "Annotations", voc_xml),
+    "folders": Reader(folder_of_pictures, class_folders),
+}
+"""The forms of tags by name, in the order in which they are looked for."""

@@ -54,6 +54,8 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     Raises DataError for data that cannot be used, SettingError for settings that do not fit.
     """
     checkpoint = find_checkpoint(resume, (LAST,)) if resume else None
+    if settings.optim.batch < 2:
+        raise SettingError("optim.batch: batch norms need at least 2 pictures")
     L.seed_everything(settings.seed, verbose=False)
     data = open_data(settings.data)
     model = build_segmenter(settings.model, len(data.classes))

@@ -1,0 +1,153 @@
+"""Tags from anywhere: each form is recognised, read, and refused with one clear line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsfcn.config import DataSettings
+from wsfcn.data.dataset import open_data
+from wsfcn.data.tags import READERS, join_tags, read_tags, split_tags
+from wsfcn.errors import TagError
+
+COCO128 = Path(__file__).parents[3] / "shared/data/coco128"
+EXPECTED = {"a": ("cat", "dog"), "b": ("dog",), "c": ("cat",)}
+"""What every form below says."""
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6)).save(path)
+
+
+def as_csv(root: Path) -> None:
+    rows = [f"images/{name}.jpg,{' '.join(tags)}" for name, tags in EXPECTED.items()]
+    (root / "tags.csv").write_text("\n".join(["image,tags", *rows]))
+
+
+def as_jsonl(root: Path) -> None:
+    rows = [
+        json.dumps({"file_name": f"images/{name}.jpg", "tags": list(tags)})
+        for name, tags in EXPECTED.items()
+    ]
+    (root / "metadata.jsonl").write_text("\n".join(rows))
+
+
+def as_npy(root: Path) -> None:
+    (root / "classes.txt").write_text("background\ncat\ndog\n")
+    vectors = {
+        name: np.array(["cat" in tags, "dog" in tags], np.float32)
+        for name, tags in EXPECTED.items()
+    }
+    np.save(root / "cls_labels.npy", vectors)
+
+
+def as_coco(root: Path) -> None:
+    ids = {"cat": 17, "dog": 90}
+    content = {
+        "categories": [{"id": k, "name": name} for name, k in ids.items()],
+        "images": [{"id": n, "file_name": f"{name}.jpg"} for n, name in enumerate(EXPECTED)],
+        "annotations": [
+            {"image_id": n, "category_id": ids[tag], "id": 10 * n + k}
+            for n, tags in enumerate(EXPECTED.values())
+            for k, tag in enumerate([*tags, *tags])
+        ],
+    }
+    (root / "annotations").mkdir()
+    (root / "annotations" / "instances.json").write_text(json.dumps(content))
+
+
+def as_voc(root: Path) -> None:
+    (root / "Annotations").mkdir()
+    for name, tags in EXPECTED.items():
+        boxes = "".join(f"<object><name>{tag}</name></object>" for tag in [*tags, *tags])
+        (root / "Annotations" / f"{name}.xml").write_text(f"<annotation>{boxes}</annotation>")
+
+
+FORMS = {"csv": as_csv, "jsonl": as_jsonl, "npy": as_npy, "coco": as_coco, "voc": as_voc}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("named", [False, True])
+def test_each_form_is_recognised_and_read(tmp_path, form, named):
+    for name in EXPECTED:
+        picture(tmp_path / "images" / f"{name}.jpg")
+    FORMS[form](tmp_path)
+    tags = read_tags(tmp_path, form if named else "auto")
+    assert {tagged.path.stem: tagged.tags for tagged in tags.pictures} == EXPECTED
+    assert all(tagged.path.exists() for tagged in tags.pictures)
+    assert open_data(DataSettings(root=tmp_path)).classes.names == ("background", "cat", "dog")
+
+
+def test_class_folders(tmp_path):
+    for name in ("cat/a.jpg", "dog/b.jpg", "background/c.jpg"):
+        picture(tmp_path / name)
+    (tmp_path / "masks").mkdir()
+    tags = read_tags(tmp_path)
+    assert [(tagged.path.stem, tagged.tags) for tagged in tags.pictures] == [
+        ("c", ()),
+        ("a", ("cat",)),
+        ("b", ("dog",)),
+    ]
+    with pytest.raises(TagError, match=r"--data\.untagged"):
+        open_data(DataSettings(root=tmp_path))
+    data = open_data(DataSettings(root=tmp_path, untagged=True))
+    assert data.classes.names == ("background", "cat", "dog")
+
+
+def test_every_form_has_a_test():
+    assert set(FORMS) | {"folders"} == set(READERS)
+
+
+@pytest.mark.skipif(not COCO128.exists(), reason="needs the 128 COCO pictures")
+def test_real_coco_annotations():
+    tags = read_tags(COCO128)
+    assert len(tags.pictures) == 128
+    assert tags.objects
+    assert len(tags.objects) == 80
+    assert sum(not tagged.tags for tagged in tags.pictures) == 2
+    assert all(tagged.path.exists() for tagged in tags.pictures)
+
+
+@pytest.mark.parametrize(("separator", "tags"), [(" ", ("a", "b")), (";", ("hot dog",)), (";", ())])
+def test_joined_tags_split_again(separator, tags):
+    assert split_tags(join_tags(tags, separator), separator) == tags
+
+
+def test_a_form_can_be_forced(tmp_path):
+    as_csv(tmp_path)
+    with pytest.raises(TagError, match="form 'jsonl'"):
+        read_tags(tmp_path, "jsonl")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("metadata.jsonl", "{", "line 1: not JSON"),
+        ("metadata.jsonl", '\n{"file_name": "a.jpg"}', "line 2: expected an object"),
+        ("annotations/x.json", "[", "not JSON"),
+        ("annotations/x.json", '{"images": []}', "no COCO annotations"),
+        ("Annotations/a.xml", "<annotation>", "a.xml: broken annotation"),
+        ("cls_labels.npy", "no array", "no dictionary of numbers"),
+    ],
+)
+def test_what_cannot_be_read_gets_one_line(tmp_path, file, text, message):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text)
+    with pytest.raises(TagError, match=message) as caught:
+        read_tags(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("code has run",))
+
+
+def test_a_dictionary_that_holds_code_is_refused(tmp_path, capsys):
+    np.save(tmp_path / "cls_labels.npy", {"a": Evil()}, allow_pickle=True)
+    with pytest.raises(TagError, match="no dictionary of numbers"):
+        read_tags(tmp_path)
+    assert "code has run" not in capsys.readouterr().out
