@@ -1,7 +1,17 @@
 """Shapes in signatures are enforced while tests run."""
 
+from pathlib import Path
+
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook("wsfcn", "typechecker.check")
+SOURCE = Path(__file__).parents[1] / "src"
+install_import_hook(
+    [
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        for path in SOURCE.rglob("*.py")
+        if path.name not in ("kernels.py", "__init__.py")  # numba compiles functions as they are
+    ],
+    "typechecker.check",
+)
 torch.set_num_threads(1)  # pytest runs one process a core

@@ -75,6 +75,11 @@ def predict(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     overlays: bool = False,
+    probabilities: bool = False,
+    coco: Path | None = None,
+    regions: Literal["classes", "components"] = "classes",
+    skip_existing: bool = False,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     preset: Literal["fast", "accurate", "published"] = "fast",
     settings: Annotated[PredictSettings, Parameter(name="*")] = PREDICT_DEFAULTS,
 ) -> int:
@@ -90,6 +95,16 @@ def predict(
         Folder for the masks: indexed PNGs named like the pictures.
     overlays
         Write each picture with its mask painted over it, too.
+    probabilities
+        Write the soft masks as NAME.npz, too: `classes` and `probabilities` (float16).
+    coco
+        Write all objects to this COCO JSON file, too.
+    regions
+        What an object of that file is: all pixels of a class, or those that touch each other.
+    skip_existing
+        Leave pictures alone that have a mask in the folder: go on where a run stopped.
+    device
+        Where to compute.
     preset
         One view; several views and the CRF; or the paper's views and CRF. Further options win.
     """
@@ -98,8 +113,17 @@ def predict(
     from wsfcn.inference.predictor import Predictor
 
     found = find_pictures(pictures)
-    predictor = Predictor(load_checkpoint(source), settings)
-    broken = predict_folder(predictor, found, out, overlays=overlays)
+    predictor = Predictor(load_checkpoint(source), settings, device)
+    broken = predict_folder(
+        predictor,
+        found,
+        out,
+        overlays=overlays,
+        probabilities=probabilities,
+        coco=coco,
+        regions=regions,
+        skip_existing=skip_existing,
+    )
     for error in broken:
         print(f"wsfcn: {error}", file=sys.stderr)
     print(f"{len(found) - len(broken)} masks: {out}")

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from wsfcn.refine.crf import dense_crf
-from wsfcn.refine.lattice import blur, build, sum_of_weights
+from wsfcn.refine.kernels import blur, sum_of_weights
+from wsfcn.refine.lattice import build
 
 PICTURES = Path(__file__).parents[3] / "shared/data/voc-devkit-mini/VOCdevkit/VOC2012/JPEGImages"
 

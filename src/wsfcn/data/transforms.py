@@ -30,9 +30,10 @@ def training_transform(settings: DataSettings) -> Callable[[Image.Image], Float[
                 ratio=settings.aspect,
                 interpolation=v2.InterpolationMode.BICUBIC,
             ),
-            v2.PILToTensor(),
             v2.RandomHorizontalFlip(),
+            # On Pillow's 8-bit values, which is several times faster than on a tensor.
             v2.ColorJitter(brightness, contrast, saturation, hue),
+            v2.PILToTensor(),
             v2.ToDtype(torch.float32, scale=True),
         ]
     )

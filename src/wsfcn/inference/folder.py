@@ -1,15 +1,29 @@
-"""Segmenting many pictures into a folder of masks."""
+"""Segmenting many pictures into a folder of masks; reading, network and writing overlap."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from glob import glob
 from pathlib import Path
+from typing import Any, TypeVar
 
-from rich.progress import track
+from PIL import Image
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic
-from wsfcn.images import SUFFIXES
+from wsfcn.images import SUFFIXES, read_mask, read_picture
+from wsfcn.inference.outputs import Regions, Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
+from wsfcn.types import Classes
+
+AHEAD = 4
+"""Pictures that are read ahead of the network, and written behind it."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def find_pictures(sources: Sequence[str | Path]) -> list[Path]:
@@ -35,32 +49,133 @@ def find_pictures(sources: Sequence[str | Path]) -> list[Path]:
 
 
 def predict_folder(
-    predictor: Predictor, pictures: Sequence[Path], out: Path, *, overlays: bool = False
+    predictor: Predictor,
+    pictures: Sequence[Path],
+    out: Path,
+    *,
+    overlays: bool = False,
+    probabilities: bool = False,
+    coco: Path | None = None,
+    regions: Regions = "classes",
+    skip_existing: bool = False,
 ) -> list[PictureError]:
-    """Write the mask of each picture to ``out/NAME.png``, and on request ``out/NAME-overlay.jpg``.
+    """Write the mask of each picture to ``out/NAME.png``.
 
-    Pictures that cannot be read are left out and returned as errors. Raises SettingError where
-    ``out`` cannot be a folder, or two pictures would write the same mask.
+    On request also ``out/NAME-overlay.jpg``, the soft masks as ``out/NAME.npz``, and all objects as
+    one COCO file, an annotation per class or per connected component. With ``skip_existing``
+    pictures that have a mask are left as they are. Pictures that cannot be read are left out and
+    returned as errors. Raises SettingError where ``out`` cannot be a folder, or two pictures would
+    write the same mask.
     """
     if out.exists() and not out.is_dir():
         raise SettingError(f"{out}: is a file; name a folder for the masks")
-    names = [path.stem for path in pictures]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(path.stem for path in pictures).items():
+        if count > 1:
             raise SettingError(f"two pictures are named '{name}': their masks would be one file")
-    broken = []
-    for path in _progress(pictures):
-        try:
-            found = predictor.predict(path)
-        except PictureError as error:
-            broken.append(error)
-            continue
-        found.save(out / f"{path.stem}.png")
+    left = [p for p in pictures if not (skip_existing and (out / f"{p.stem}.png").exists())]
+
+    def write(path: Path, found: Segmentation) -> None:
         if overlays:
             with atomic(out / f"{path.stem}-overlay.jpg") as name:
                 found.overlay().save(name, quality=90)
-    return broken
+        if probabilities:
+            found.save_probabilities(out / f"{path.stem}.npz")
+        # Last, as it says that the picture is done.
+        found.save(out / f"{path.stem}.png")
+
+    broken: dict[Path, PictureError] = {}
+    objects: dict[Path, list[dict[str, Any]]] = {}
+    with ThreadPoolExecutor(2) as pool, pictures_per_second() as progress:
+        written: deque[Future[None]] = deque()
+        for path, picture in progress.track(
+            ahead(pool, read, left), total=len(left), description="Segmenting"
+        ):
+            if isinstance(picture, PictureError):
+                broken[path] = picture
+                continue
+            found = predictor.predict(picture)
+            if coco:
+                objects[path] = found.to_coco(regions)
+            written.append(pool.submit(write, path, found))
+            while len(written) > AHEAD:
+                written.popleft().result()
+        for future in written:
+            future.result()
+    if coco:
+        done = [path for path in pictures if path not in broken]
+        write_coco(coco, done, objects, out, predictor.classes, regions)
+    return [*broken.values()]
 
 
-def _progress(pictures: Sequence[Path]) -> Iterator[Path]:
-    yield from track(pictures, description="Segmenting", transient=True)
+def read(path: Path) -> Image.Image | PictureError:
+    """A picture, or why it cannot be read."""
+    try:
+        return read_picture(path)
+    except PictureError as error:
+        return error
+
+
+def ahead(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[tuple[Item, Result]]:
+    """Each item with ``function`` of it, worked out a few items ahead.
+
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     list(ahead(pool, abs, [-1, 2, -3]))
+    [(-1, 1), (2, 2), (-3, 3)]
+    """
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    for item in items:
+        waiting.append((item, pool.submit(function, item)))
+        if len(waiting) > AHEAD:
+            first, result = waiting.popleft()
+            yield first, result.result()
+    for item, result in waiting:
+        yield item, result.result()
+
+
+def write_coco(
+    path: Path,
+    pictures: Sequence[Path],
+    objects: dict[Path, list[dict[str, Any]]],
+    masks: Path,
+    classes: Classes,
+    regions: Regions,
+) -> None:
+    """Write a COCO file of all pictures; objects that are not given are taken from the masks."""
+    content: dict[str, list[dict[str, Any]]] = {
+        "images": [],
+        "categories": [{"id": k + 1, "name": name} for k, name in enumerate(classes.objects)],
+        "annotations": [],
+    }
+    for number, picture in enumerate(pictures, start=1):
+        mask = read_mask(masks / f"{picture.stem}.png")
+        height, width = mask.shape
+        content["images"].append(
+            {"id": number, "file_name": picture.name, "width": width, "height": height}
+        )
+        found = objects.get(picture)
+        for item in annotations(mask, len(classes), regions) if found is None else found:
+            identity = {"id": len(content["annotations"]) + 1, "image_id": number}
+            content["annotations"].append(identity | item)
+    with atomic(path) as name:
+        name.write_text(json.dumps(content), encoding="utf-8")
+
+
+class Rate(ProgressColumn):
+    """Pictures per second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f} pictures/s" if task.speed else "")
+
+
+def pictures_per_second() -> Progress:
+    """A progress bar that leaves nothing behind."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        Rate(),
+        TimeRemainingColumn(),
+        transient=True,
+    )

@@ -1,5 +1,6 @@
 """What a prediction is, and the files it becomes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Literal
@@ -49,26 +50,46 @@ class Segmentation:
 
         The score is the mean probability over the region's pixels. ``image_id`` is left to add.
         """
-        from pycocotools import mask as rle
+        found = annotations(self.mask, len(self.classes), regions)
+        for item, region in zip(found, decoded(found), strict=True):
+            name = self.classes.names[item["category_id"]]
+            inside = self.probabilities[name][region]
+            item["score"] = round(float(inside.mean(dtype=np.float64)), 4)
+        return found
 
-        annotations = []
-        for name, probability in self.probabilities.items():
-            category = self.classes.index(name)
-            if category == 0:
-                continue
-            for region in _regions(self.mask == category, regions):
-                code: Any = rle.encode(np.asfortranarray(region, np.uint8))
-                annotations.append(
-                    {
-                        "category_id": category,
-                        "segmentation": code | {"counts": code["counts"].decode("ascii")},
-                        "area": int(rle.area(code)),
-                        "bbox": rle.toBbox(code).tolist(),
-                        "iscrowd": 0,
-                        "score": round(float(probability[region].mean(dtype=np.float64)), 4),
-                    }
-                )
-        return annotations
+
+def annotations(
+    mask: UInt8[np.ndarray, "h w"], classes: int, regions: Regions = "classes"
+) -> list[dict[str, Any]]:
+    """COCO annotations of the objects in a mask, without score and ``image_id``.
+
+    >>> [item["bbox"] for item in annotations(np.array([[0, 2, 2], [1, 0, 2]], np.uint8), 3)]
+    [[0.0, 1.0, 1.0, 1.0], [1.0, 0.0, 2.0, 2.0]]
+    """
+    from pycocotools import mask as rle
+
+    found = []
+    for category in range(1, classes):
+        for region in _regions(mask == category, regions):
+            code: Any = rle.encode(np.asfortranarray(region, np.uint8))
+            found.append(
+                {
+                    "category_id": category,
+                    "segmentation": code | {"counts": code["counts"].decode("ascii")},
+                    "area": int(rle.area(code)),
+                    "bbox": rle.toBbox(code).tolist(),
+                    "iscrowd": 0,
+                }
+            )
+    return found
+
+
+def decoded(found: list[dict[str, Any]]) -> Iterator[Bool[np.ndarray, "h w"]]:
+    """The pixels of each annotation."""
+    from pycocotools import mask as rle
+
+    for item in found:
+        yield rle.decode(item["segmentation"]).astype(bool)
 
 
 def _regions(mask: Bool[np.ndarray, "h w"], regions: Regions) -> list[Bool[np.ndarray, "h w"]]:

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 from PIL import Image
 
 from wsfcn.checkpoint import Checkpoint, load_checkpoint
@@ -18,8 +17,8 @@ from wsfcn.inference.outputs import Segmentation
 from wsfcn.inference.refinement import refined, with_background
 from wsfcn.models.layers import resize
 
-Picture = str | PathLike[str] | Image.Image | UInt8[np.ndarray, "h w 3"]
-"""What can be segmented: a file, a PIL image, or RGB values."""
+Picture = str | PathLike[str] | Image.Image | np.ndarray
+"""What can be segmented: a file, a PIL image, or RGB values (h, w, 3) uint8."""
 
 Device = Literal["auto", "cpu", "gpu"]
 

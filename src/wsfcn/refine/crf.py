@@ -8,9 +8,10 @@ makes it faster.
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads
 
-from wsfcn.refine.lattice import blur, build, sum_of_weights
+from wsfcn.refine.kernels import blur, sum_of_weights, update
+from wsfcn.refine.lattice import build
 
 SMALLEST = 1e-5
 """Probabilities below count as this."""
@@ -59,7 +60,7 @@ def dense_crf(
     values = (nothing, nothing)
     result = np.empty_like(energy)
     for round_ in range(iterations + 1):
-        sums = _update(
+        sums = update(
             energy,
             (smooth.vertices, appearance.vertices),
             (smooth.weights, appearance.weights),
@@ -78,68 +79,3 @@ def dense_crf(
                 blur(sums[1], appearance.neighbours, threads),
             )
     return np.ascontiguousarray(result.T).reshape(masks.shape)
-
-
-@njit(cache=True, parallel=True, fastmath=True)
-def _update(
-    energy, vertices, weights, norms, values, compat, has_values, spread, sizes, result, threads
-):
-    """One mean-field update of all pixels, from the blurred values of both lattices.
-
-    In one pass over the pixels: read the messages, update the probabilities, and spread them over
-    the lattices for the next update.
-    """
-    count, classes = energy.shape
-    parts0 = np.zeros((threads if spread else 1, sizes[0] + 1, classes), np.float32)
-    parts1 = np.zeros((threads if spread else 1, sizes[1] + 1, classes), np.float32)
-    vertices0, vertices1 = vertices
-    weights0, weights1 = weights
-    norm0, norm1 = norms
-    values0, values1 = values
-    scale0 = compat[0] * np.float32(1 / (1 + 2.0 ** -(vertices0.shape[1] - 1)))
-    scale1 = compat[1] * np.float32(1 / (1 + 2.0 ** -(vertices1.shape[1] - 1)))
-    for thread in prange(threads):
-        own0, own1 = parts0[thread % len(parts0)], parts1[thread % len(parts1)]
-        q = np.empty(classes, np.float32)
-        for pixel in range(thread * count // threads, (thread + 1) * count // threads):
-            for k in range(classes):
-                q[k] = energy[pixel, k]
-            if has_values:
-                factor = scale0 * norm0[pixel]
-                for corner in range(vertices0.shape[1]):
-                    vertex = vertices0[pixel, corner]
-                    weight = factor * weights0[pixel, corner]
-                    for k in range(classes):
-                        q[k] += weight * values0[vertex, k]
-                factor = scale1 * norm1[pixel]
-                for corner in range(vertices1.shape[1]):
-                    vertex = vertices1[pixel, corner]
-                    weight = factor * weights1[pixel, corner]
-                    for k in range(classes):
-                        q[k] += weight * values1[vertex, k]
-            top = q[0]
-            for k in range(1, classes):
-                top = max(top, q[k])
-            total = np.float32(0)
-            for k in range(classes):
-                q[k] = np.exp(q[k] - top)
-                total += q[k]
-            for k in range(classes):
-                q[k] /= total
-            if not spread:
-                result[pixel] = q
-                continue
-            for corner in range(vertices0.shape[1]):
-                vertex = vertices0[pixel, corner]
-                weight = norm0[pixel] * weights0[pixel, corner]
-                for k in range(classes):
-                    own0[vertex, k] += weight * q[k]
-            for corner in range(vertices1.shape[1]):
-                vertex = vertices1[pixel, corner]
-                weight = norm1[pixel] * weights1[pixel, corner]
-                for k in range(classes):
-                    own1[vertex, k] += weight * q[k]
-    for part in range(1, len(parts0)):
-        parts0[0] += parts0[part]
-        parts1[0] += parts1[part]
-    return parts0[0], parts1[0]

@@ -1,0 +1,177 @@
+"""From a network to masks, files and COCO objects."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wsfcn.checkpoint import Checkpoint
+from wsfcn.config import DataSettings, ModelSettings, PredictSettings, TrainSettings
+from wsfcn.errors import PictureError, SettingError
+from wsfcn.images import read_mask
+from wsfcn.inference.folder import find_pictures, predict_folder
+from wsfcn.inference.multiscale import average, look
+from wsfcn.inference.outputs import annotations
+from wsfcn.inference.predictor import Predictor
+from wsfcn.inference.tiles import windows
+from wsfcn.models.segmenter import build_segmenter
+from wsfcn.types import Classes
+
+CLASSES = Classes(("background", "cat", "dog", "cow"))
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    """A network of random weights that sees objects."""
+    torch.manual_seed(0)
+    settings = ModelSettings(weights="imagenet", width=16)
+    model = build_segmenter(settings, len(CLASSES)).eval()
+    with torch.no_grad():
+        model.head[-1].weight.mul_(30)
+        model.head[-1].bias.fill_(1.0)
+        model.tag_head.bias.fill_(2.0)
+    return Checkpoint(model, TrainSettings(model=settings, data=DataSettings(crop=64)), CLASSES)
+
+
+def picture(size: tuple[int, int] = (100, 70), seed: int = 0) -> Image.Image:
+    """Coloured blobs."""
+    noise = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
+    return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("size", [(100, 70), (33, 161), (1, 1), (500, 320)])
+@pytest.mark.parametrize("refine", ["none", "pamr", "crf"])
+def test_masks_have_the_pictures_size(checkpoint, size, refine):
+    settings = PredictSettings(scales=(1.0, 0.5), flip=True, refine=refine)
+    found = Predictor(checkpoint, settings, "cpu").predict(picture(size))
+    assert found.mask.shape == (size[1], size[0])
+    assert found.mask.max() < len(CLASSES)
+    assert next(iter(found.probabilities)) == "background"
+    assert set(found.tags) == set(CLASSES.objects)
+
+
+def test_a_path_a_picture_and_an_array_give_the_same(checkpoint, tmp_path):
+    predictor = Predictor(checkpoint, device="cpu")
+    picture().save(tmp_path / "a.png")
+    masks = [
+        predictor.predict(image).mask
+        for image in (tmp_path / "a.png", str(tmp_path / "a.png"), picture(), np.array(picture()))
+    ]
+    assert all((mask == masks[0]).all() for mask in masks)
+    with pytest.raises(PictureError, match="8-bit RGB"):
+        predictor.predict(np.zeros((4, 4), np.uint8))
+
+
+def test_flipped_views_make_the_mask_symmetric(checkpoint):
+    predictor = Predictor(checkpoint, PredictSettings(flip=True), "cpu")
+    one = predictor.predict(picture()).probabilities["cat"]
+    other = predictor.predict(picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    assert np.allclose(one, other.probabilities["cat"][:, ::-1], atol=2e-3)
+
+
+def test_views_are_averaged(checkpoint):
+    views = [look(checkpoint.model, picture(), scale, tile=1024) for scale in (1.0, 0.5)]
+    mean = average(views, range(4), (70, 100))
+    apart = [average([view], range(4), (70, 100)) for view in views]
+    assert torch.allclose(mean, (apart[0] + apart[1]) / 2, atol=1e-6)
+
+
+def test_classes_below_the_cut_get_no_pixel(checkpoint):
+    found = Predictor(checkpoint, PredictSettings(class_cut=1.0), "cpu").predict(picture())
+    assert not found.mask.any()
+    assert list(found.probabilities) == ["background"]
+
+
+def test_the_background_can_be_a_constant(checkpoint):
+    low = Predictor(checkpoint, PredictSettings(background=0.0), "cpu").predict(picture())
+    high = Predictor(checkpoint, PredictSettings(background=1.0), "cpu").predict(picture())
+    assert (low.mask > 0).all()
+    assert not high.mask.any()
+
+
+def test_tiles_cover_and_show_no_seam(checkpoint):
+    covered = np.zeros((700, 900), int)
+    for top, left, height, width in windows((700, 900), 512):
+        covered[top : top + height, left : left + width] += 1
+    assert covered.min() >= 1
+    large = picture((640, 448))
+    whole = look(checkpoint.model, large, tile=4096).masks
+    tiled = look(checkpoint.model, large, tile=416).masks
+    assert whole.shape == tiled.shape
+    assert (whole - tiled).abs().mean() < 0.01
+    assert (whole.argmax(1) == tiled.argmax(1)).float().mean() > 0.99
+
+
+def test_annotations_by_class_and_by_component():
+    mask = np.array([[1, 0, 1], [0, 0, 0], [2, 2, 0]], np.uint8)
+    by_class = annotations(mask, 4)
+    assert [(item["category_id"], item["area"]) for item in by_class] == [(1, 2), (2, 2)]
+    parts = annotations(mask, 4, "components")
+    assert [(item["category_id"], item["area"]) for item in parts] == [(1, 1), (1, 1), (2, 2)]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    (tmp_path / "in").mkdir()
+    for n in range(3):
+        picture(seed=n).save(tmp_path / "in" / f"p{n}.jpg")
+    return find_pictures([tmp_path / "in"])
+
+
+def test_a_folder_of_masks_and_what_goes_with_them(checkpoint, pictures, tmp_path, capsys):
+    from pycocotools.coco import COCO
+
+    predictor = Predictor(checkpoint, PredictSettings(background=0.2), "cpu")
+    out, coco = tmp_path / "out", tmp_path / "objects.json"
+    predict_folder(predictor, pictures, out, overlays=True, probabilities=True, coco=coco)
+    for path in pictures:
+        mask = read_mask(out / f"{path.stem}.png")
+        soft = np.load(out / f"{path.stem}.npz")
+        assert soft["probabilities"].dtype == np.float16
+        index = [CLASSES.index(name) for name in soft["classes"]]
+        assert (np.array(index)[soft["probabilities"].argmax(0)] == mask).mean() > 0.99
+        assert Image.open(out / f"{path.stem}-overlay.jpg").size == (100, 70)
+    loaded = COCO(str(coco))
+    for number, path in enumerate(pictures, start=1):
+        mask = read_mask(out / f"{path.stem}.png")
+        for item in loaded.loadAnns(loaded.getAnnIds(number)):
+            assert (loaded.annToMask(item) == (mask == item["category_id"])).all()
+            assert 0 <= item["score"] <= 1
+    results = json.loads(coco.read_text())["annotations"]
+    assert len(loaded.loadRes(results).anns) == len(results) > 0
+
+
+def test_an_interrupted_run_goes_on(checkpoint, pictures, tmp_path):
+    predictor = Predictor(checkpoint, device="cpu")
+    predict_folder(predictor, pictures[:2], tmp_path / "out")
+    first = tmp_path / "out" / "p0.png"
+    before = first.stat().st_mtime_ns
+    coco = tmp_path / "o.json"
+    predict_folder(predictor, pictures, tmp_path / "out", skip_existing=True, coco=coco)
+    assert first.stat().st_mtime_ns == before
+    assert (tmp_path / "out" / "p2.png").exists()
+    assert len(json.loads(coco.read_text())["images"]) == 3
+
+
+def test_broken_pictures_are_reported_and_the_others_done(checkpoint, pictures, tmp_path):
+    pictures[1].write_bytes(b"no picture")
+    broken = predict_folder(Predictor(checkpoint, device="cpu"), pictures, tmp_path / "out")
+    assert [str(pictures[1]) in str(error) for error in broken] == [True]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["p0.png", "p2.png"]
+
+
+def test_what_cannot_be_written_or_found_is_refused(checkpoint, pictures, tmp_path):
+    predictor = Predictor(checkpoint, device="cpu")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingError, match="is a file"):
+        predict_folder(predictor, pictures, tmp_path / "file")
+    with pytest.raises(SettingError, match="two pictures are named 'p0'"):
+        predict_folder(predictor, [pictures[0], tmp_path / "p0.png"], tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PictureError, match="no pictures"):
+        find_pictures([tmp_path / "empty"])
+    with pytest.raises(PictureError, match="no such picture"):
+        find_pictures([tmp_path / "*.gif"])
