@@ -5,6 +5,7 @@ Imports that take time stand inside the commands, so that ``--help`` answers at 
 
 import itertools
 import sys
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,9 +13,10 @@ import yaml
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
-from wsfcn.config import PredictSettings, TrainSettings, preset_settings, to_dict
+from wsfcn.config import DataSettings, PredictSettings, TrainSettings, preset_settings, to_dict
 from wsfcn.errors import SettingError, WsfcnError
 
+DATA_DEFAULTS = DataSettings()
 TRAIN_DEFAULTS = TrainSettings()
 PREDICT_DEFAULTS = PredictSettings()
 
@@ -137,6 +139,9 @@ def evaluate(
     *,
     classes: Path,
     names: Path | None = None,
+    boundary: bool = False,
+    labels: bool = False,
+    background_curve: bool = False,
     json: Path | None = None,
 ) -> None:
     """Compare masks with truth: wsfcn evaluate MASKS TRUTH --classes FILE.
@@ -151,14 +156,33 @@ def evaluate(
         Names of the classes, one a line, the background first.
     names
         File of picture names, one a line, to compare these alone.
+    boundary
+        Add the boundary IoU (Cheng et al., 2021).
+    labels
+        The masks are pseudo-labels: 255 in them is left out, and the rest's share told.
+    background_curve
+        The masks are soft (NAME.npz of `wsfcn predict --probabilities`): tell the mIoU over the
+        value of a constant background.
     json
         Write the numbers to this file, too.
     """
+    from wsfcn import evaluation
     from wsfcn.data.classes import read_classes
     from wsfcn.evaluation import evaluate_folder, print_metrics, write_metrics
+    from wsfcn.files import atomic
 
     listed = names.read_text().split() if names else None
-    metrics = evaluate_folder(masks, truth, read_classes(classes), listed)
+    if background_curve:
+        curve = evaluation.background_curve(masks, truth, read_classes(classes), listed)
+        for value, miou in curve.items():
+            print(f"background {value:.2f}   mIoU {miou:.2f}")
+        if json:
+            with atomic(json) as name:
+                name.write_text(dumps({"background_curve": [*curve.items()]}) + "\n")
+        return
+    metrics = evaluate_folder(
+        masks, truth, read_classes(classes), listed, boundary=boundary, labels=labels
+    )
     print_metrics(metrics)
     if json:
         write_metrics(json, metrics)
@@ -228,17 +252,59 @@ def import_(
 
 
 @app.command
-def report(run: Path) -> None:
-    """Write a page about a run: wsfcn report RUN.
+def report(
+    run: Path,
+    pictures: list[str] | None = None,
+    *,
+    masks: Path | None = None,
+    truth: Path | None = None,
+) -> None:
+    """Write a page about a run: wsfcn report RUN [PICTURES... --masks DIR --truth DIR].
 
     Parameters
     ----------
     run
-        Run folder; the page is its report.html.
+        Run folder; the page is its report.html. A metrics.json in it, as `wsfcn evaluate --json`
+        writes it, is shown.
+    pictures
+        Pictures of which the worst and the best are shown, with masks and truth.
+    masks
+        Folder of their masks.
+    truth
+        Folder of their true masks.
     """
-    from wsfcn.report import write_report
+    from wsfcn.checkpoint import load_checkpoint
+    from wsfcn.inference.folder import find_pictures
+    from wsfcn.report import worst_and_best, write_report
 
-    print(f"report: {write_report(run)}")
+    groups = None
+    if pictures:
+        if not masks or not truth:
+            raise SettingError("report: pictures need --masks DIR and --truth DIR")
+        classes = load_checkpoint(run).classes
+        groups = worst_and_best(find_pictures(pictures), masks, truth, classes)
+    print(f"report: {write_report(run, groups)}")
+
+
+@app.command
+def label(
+    source: Path,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    data: DataSettings = DATA_DEFAULTS,
+) -> None:
+    """Write the pseudo-labels of tagged pictures: wsfcn label RUN --data.root DIR -o DIR.
+
+    Parameters
+    ----------
+    source
+        Run folder or checkpoint.
+    out
+        Folder for the labels of the training pictures: indexed PNGs, 255 where there is none.
+    """
+    from wsfcn.training.labels import write_labels
+
+    print(f"{write_labels(source, data, out)} pseudo-labels: {out}")
 
 
 @app.command

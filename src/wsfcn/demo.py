@@ -59,14 +59,16 @@ def demo(out: Path = Path("runs/demo"), seed: int = 0) -> Metrics:
     shown = pictures[:SHOWN]
     write_report(
         out,
-        [
-            Example(
-                path.stem,
-                read_picture(path),
-                read_mask(out / "masks" / f"{path.stem}.png"),
-                read_mask(scenes / "masks" / f"{path.stem}.png"),
-            )
-            for path in shown
-        ],
+        {
+            "Held-out scenes: picture, mask, truth": [
+                Example(
+                    path.stem,
+                    read_picture(path),
+                    read_mask(out / "masks" / f"{path.stem}.png"),
+                    read_mask(scenes / "masks" / f"{path.stem}.png"),
+                )
+                for path in shown
+            ]
+        },
     )
     return metrics

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer
 
 from wsfcn.errors import MaskError
 from wsfcn.files import atomic
 from wsfcn.images import read_mask
 from wsfcn.types import IGNORE, Classes
+
+BACKGROUNDS = tuple(value / 20 for value in range(1, 20))
+"""Constants that stand for the background in `background_curve`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,10 @@ class Metrics:
     pixel_accuracy: float
     confusion: Int[np.ndarray, "c c"]
     """Pixels, truth by row, guess by column."""
+    labelled: float = 100.0
+    """Share of the pixels that the masks say anything about (of pseudo-labels: not 255)."""
+    boundary_iou: dict[str, float] | None = None
+    """IoU of the classes' inner borders (Cheng et al., 2021), where it was asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers by name, ready for JSON; NaN becomes None."""
@@ -41,11 +48,16 @@ class Metrics:
             "precision": plain(self.precision),
             "recall": plain(self.recall),
             "pixel_accuracy": self.pixel_accuracy,
-        }
+            "labelled": self.labelled,
+            "confusion": self.confusion.tolist(),
+        } | ({"boundary_iou": plain(self.boundary_iou)} if self.boundary_iou else {})
 
 
 class ConfusionMatrix:
     """Counts pixels by truth and guess, in 64 bits; sums of parts are the whole.
+
+    With ``boundary`` also those on inner borders, for the boundary IoU. With ``labels`` a guess may
+    be 255: such pixels are left out and counted as not labelled.
 
     >>> counts = ConfusionMatrix(Classes(("background", "cat")))
     >>> counts.update(np.array([[0, 1], [1, 1]], np.uint8), np.array([[0, 1], [0, 1]], np.uint8))
@@ -53,9 +65,12 @@ class ConfusionMatrix:
     {'background': 50.0, 'cat': 66.7}
     """
 
-    def __init__(self, classes: Classes) -> None:
+    def __init__(self, classes: Classes, *, boundary: bool = False, labels: bool = False) -> None:
         self.classes = classes
+        self.boundary, self.labels = boundary, labels
         self.matrix = np.zeros((len(classes), len(classes)), np.int64)
+        self.pixels = 0
+        self.borders = np.zeros((3, len(classes)), np.int64)
 
     def update(self, truth: Integer[np.ndarray, "h w"], guess: Integer[np.ndarray, "y x"]) -> None:
         """Count one picture. Pixels whose truth is 255 count nowhere. Raises MaskError."""
@@ -65,8 +80,16 @@ class ConfusionMatrix:
                 f"its truth {truth.shape[1]} x {truth.shape[0]}"
             )
         known = truth != IGNORE
-        truth, guess = truth[known], guess[known]
+        self.pixels += int(known.sum())
+        if self.labels:
+            known &= guess != IGNORE
         count = len(self.classes)
+        if self.boundary:
+            on_truth, on_guess = inner_border(truth) & known, inner_border(guess) & known
+            both = on_truth & on_guess & (truth == guess)
+            for row, values in enumerate((truth[on_truth], guess[on_guess], truth[both])):
+                self.borders[row] += np.bincount(values, minlength=count)[:count]
+        truth, guess = truth[known], guess[known]
         for name, values in (("truth", truth), ("mask", guess)):
             if values.size and values.max() >= count:
                 raise MaskError(
@@ -83,6 +106,9 @@ class ConfusionMatrix:
             iou = 100 * hits / (truths + guesses - hits)
             precision, recall = 100 * hits / guesses, 100 * hits / truths
             accuracy = 100 * hits.sum() / self.matrix.sum()
+            labelled = 100 * self.matrix.sum() / self.pixels
+            of_truth, of_guess, of_both = self.borders
+            boundary = 100 * of_both / (of_truth + of_guess - of_both)
 
         def by_name(values: Float[np.ndarray, "c"]) -> dict[str, float]:
             return dict(zip(self.classes.names, values.tolist(), strict=True))
@@ -95,23 +121,64 @@ class ConfusionMatrix:
             recall=by_name(recall),
             pixel_accuracy=float(accuracy),
             confusion=self.matrix.copy(),
+            labelled=float(labelled),
+            boundary_iou=by_name(boundary) if self.boundary else None,
         )
 
 
+def inner_border(
+    labels: Integer[np.ndarray, "h w"], ratio: float = 0.02
+) -> Bool[np.ndarray, "h w"]:
+    """Pixels whose square neighbourhood leaves their region or the picture.
+
+    It reaches ``ratio`` of the picture's diagonal to each side (Boundary IoU, Cheng et al., 2021,
+    section 4). A window is of one label where no label changes inside it, which sums of changes
+    tell.
+    """
+    height, width = labels.shape
+    reach = max(1, round(ratio * float(np.hypot(height, width))))
+    top, left = np.arange(height) - reach, np.arange(width) - reach
+    outside = np.ones((height, width), bool)
+    outside[reach : height - reach, reach : width - reach] = False
+    first_row, first_column = top.clip(0), left.clip(0)
+    last_row = (top + 2 * reach).clip(max=height - 1)
+    last_column = (left + 2 * reach).clip(max=width - 1)
+
+    def sums(changes: Bool[np.ndarray, "y x"]) -> Integer[np.ndarray, "y+1 x+1"]:
+        table = np.zeros((changes.shape[0] + 1, changes.shape[1] + 1), np.int32)
+        np.cumsum(np.cumsum(changes, 0, np.int32), 1, out=table[1:, 1:])
+        return table
+
+    across, down = sums(labels[:, 1:] != labels[:, :-1]), sums(labels[1:] != labels[:-1])
+
+    def inside(
+        table: Integer[np.ndarray, "y x"], rows: tuple[Any, Any], columns: tuple[Any, Any]
+    ) -> Integer[np.ndarray, "h w"]:
+        strip = table[rows[1]] - table[rows[0]]
+        return strip[:, columns[1]] - strip[:, columns[0]]
+
+    changes = inside(across, (first_row, last_row + 1), (first_column, last_column))
+    changes += inside(down, (first_row, last_row), (first_column, last_column + 1))
+    return outside | (changes > 0)
+
+
 def evaluate_folder(
-    masks: Path, truth: Path, classes: Classes, names: Sequence[str] | None = None
+    masks: Path,
+    truth: Path,
+    classes: Classes,
+    names: Sequence[str] | None = None,
+    *,
+    boundary: bool = False,
+    labels: bool = False,
 ) -> Metrics:
     """Compare the PNGs of two folders, paired by name; every truth needs its mask.
 
-    With ``names``, only these pictures. Raises MaskError for a mask that is missing, has another
-    size than its truth, or values beyond the classes.
+    With ``names``, only these pictures. ``boundary`` adds the boundary IoU; ``labels`` allows 255
+    in a mask, as in pseudo-labels. Raises MaskError for a mask that is missing, has another size
+    than its truth, or values beyond the classes.
     """
-    if names is None:
-        names = sorted(path.stem for path in truth.glob("*.png"))
-    if not names:
-        raise MaskError(f"{truth}: no .png to compare with")
-    counts = ConfusionMatrix(classes)
-    for name in names:
+    counts = ConfusionMatrix(classes, boundary=boundary, labels=labels)
+    for name in names_in(truth, names):
         path = masks / f"{name}.png"
         try:
             counts.update(read_mask(truth / f"{name}.png"), read_mask(path))
@@ -120,20 +187,71 @@ def evaluate_folder(
     return counts.compute()
 
 
+def background_curve(
+    masks: Path,
+    truth: Path,
+    classes: Classes,
+    names: Sequence[str] | None = None,
+    values: Sequence[float] = BACKGROUNDS,
+) -> dict[float, float]:
+    """mIoU of soft masks over a constant background, so that its choice is seen.
+
+    ``masks`` holds NAME.npz with ``classes`` (k names) and ``probabilities`` (k h w). The network's
+    own background is left out; a pixel is an object where one exceeds the constant.
+    """
+    counts = {value: ConfusionMatrix(classes) for value in values}
+    for name in names_in(truth, names):
+        path = masks / f"{name}.npz"
+        try:
+            soft = np.load(path)
+            index = np.array([classes.index(str(label)) for label in soft["classes"]], np.uint8)
+            probabilities = soft["probabilities"].astype(np.float32)
+        except (OSError, ValueError, KeyError) as error:
+            raise MaskError(f"{path}: no soft masks here ({error})") from None
+        probabilities[index == 0] = -1
+        winner = index[probabilities.argmax(0)]
+        strength = probabilities.max(0)
+        for value, matrix in counts.items():
+            try:
+                guess = np.where(strength > value, winner, np.uint8(0))
+                matrix.update(read_mask(truth / f"{name}.png"), guess)
+            except MaskError as error:
+                raise MaskError(f"{path}, {error}") from None
+    return {value: matrix.compute().miou for value, matrix in counts.items()}
+
+
+def names_in(truth: Path, names: Sequence[str] | None) -> Sequence[str]:
+    """The given names, or those of all PNGs in a folder. Raises MaskError where there is none."""
+    if names is None:
+        names = sorted(path.stem for path in truth.glob("*.png"))
+    if not names:
+        raise MaskError(f"{truth}: no .png to compare with")
+    return names
+
+
 def print_metrics(metrics: Metrics) -> None:
     """A table in the terminal: a row a class, the means below."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table("class", "IoU", "precision", "recall")
+    boundary = metrics.boundary_iou
+    if boundary:
+        table.add_column("boundary IoU")
     for column in table.columns[1:]:
         column.justify = "right"
     for name in metrics.classes.names:
-        values = (metrics.iou[name], metrics.precision[name], metrics.recall[name])
+        values = [metrics.iou[name], metrics.precision[name], metrics.recall[name]]
+        values += [boundary[name]] if boundary else []
         table.add_row(name, *("-" if np.isnan(value) else f"{value:.1f}" for value in values))
     console = Console()
     console.print(table)
-    console.print(f"mIoU {metrics.miou:.2f}   pixel accuracy {metrics.pixel_accuracy:.2f}   (%)")
+    line = f"mIoU {metrics.miou:.2f}   pixel accuracy {metrics.pixel_accuracy:.2f}"
+    if boundary:
+        line += f"   boundary mIoU {np.nanmean(list(boundary.values())):.2f}"
+    if metrics.labelled < 100:
+        line += f"   labelled {metrics.labelled:.2f}"
+    console.print(f"{line}   (%)")
 
 
 def write_metrics(path: Path, metrics: Metrics) -> None:

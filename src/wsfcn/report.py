@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from wsfcn.errors import DataError
+from wsfcn.evaluation import ConfusionMatrix
 from wsfcn.files import atomic
+from wsfcn.images import read_mask, read_picture
+from wsfcn.types import Classes
 from wsfcn.visualize import colour_of, data_uri, line_chart, painted
 
 CURVES = {
@@ -25,6 +28,10 @@ CURVES = {
 """Columns of metrics.csv that are drawn, and what they are called."""
 
 
+LARGEST_MATRIX = 30
+"""Classes beyond which the confusion matrix is left out: nobody could read it."""
+
+
 class Example(NamedTuple):
     """A picture with its mask, and its truth where known."""
 
@@ -34,10 +41,11 @@ class Example(NamedTuple):
     truth: UInt8[np.ndarray, "h w"] | None = None
 
 
-def write_report(run: Path, examples: Sequence[Example] = ()) -> Path:
+def write_report(run: Path, examples: Mapping[str, Sequence[Example]] | None = None) -> Path:
     """Write ``run/report.html`` from what the run folder holds; parts it lacks are left out.
 
-    Raises DataError where the folder is no run.
+    ``examples`` are groups of pictures, each under its title. Raises DataError where the folder is
+    no run.
     """
     from jinja2 import Environment, PackageLoader
 
@@ -50,15 +58,45 @@ def write_report(run: Path, examples: Sequence[Example] = ()) -> Path:
         settings=settings.read_text(),
         curves=[line_chart(title, points) for title, points in read_curves(run / "metrics.csv")],
         metrics=read_metrics(run / "metrics.json"),
-        examples=[
-            (example.name, data_uri(painted(example.picture, _masks_of(example))))
-            for example in examples
+        groups=[
+            (title, [(e.name, data_uri(painted(e.picture, _masks_of(e)))) for e in group])
+            for title, group in (examples or {}).items()
         ],
-        with_truth=all(example.truth is not None for example in examples),
+        snapshots=[
+            (path.stem.replace("-", " "), data_uri(Image.open(path)))
+            for path in _few(sorted((run / "snapshots").glob("*.jpg")))
+        ],
     )
     with atomic(run / "report.html") as name:
         name.write_text(html, encoding="utf-8")
     return run / "report.html"
+
+
+def worst_and_best(
+    pictures: Sequence[Path], masks: Path, truth: Path, classes: Classes, count: int = 9
+) -> dict[str, list[Example]]:
+    """The pictures of the lowest and of the highest mIoU, for `write_report`. Raises MaskError."""
+    rated = []
+    for path in pictures:
+        found, true = read_mask(masks / f"{path.stem}.png"), read_mask(truth / f"{path.stem}.png")
+        counts = ConfusionMatrix(classes)
+        counts.update(true, found)
+        rated.append((counts.compute().miou, path, found, true))
+    rated.sort(key=lambda item: item[0])
+    groups = {}
+    for title, group in (("Worst", rated[:count]), ("Best", rated[::-1][:count])):
+        groups[f"{title} pictures: picture, mask, truth"] = [
+            Example(f"{path.stem}, mIoU {miou:.0f}", read_picture(path), found, true)
+            for miou, path, found, true in group
+        ]
+    return groups
+
+
+def _few(paths: Sequence[Path], count: int = 4) -> list[Path]:
+    """At most ``count`` of the paths, evenly spread, the last among them."""
+    if len(paths) <= count:
+        return list(paths)
+    return [paths[round(n * (len(paths) - 1) / (count - 1))] for n in range(count)]
 
 
 def read_curves(table: Path) -> list[tuple[str, list[tuple[float, float]]]]:
@@ -84,6 +122,9 @@ def read_metrics(path: Path) -> dict[str, Any] | None:
         (name, colour_of(n), *(column[name] for column in columns))
         for n, name in enumerate(metrics["iou"])
     ]
+    matrix = np.array(metrics.get("confusion", []), np.float64)
+    if matrix.size and len(matrix) <= LARGEST_MATRIX:
+        metrics["shares"] = (100 * matrix / matrix.sum(1, keepdims=True).clip(1)).round().tolist()
     return metrics
 
 

@@ -87,5 +87,10 @@ def test_train_resume_predict_evaluate_report(tmp_path):
     assert run(*measure, "--json", out / "metrics.json") == 0
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics) >= {"miou", "iou", "precision", "recall", "pixel_accuracy"}
-    assert run("report", out) == 0
-    assert "Quality per class" in (out / "report.html").read_text()
+    shown = ["--masks", tmp_path / "masks", "--truth", scenes / "masks"]
+    assert run("report", out, *held_out, *shown) == 0
+    page = (out / "report.html").read_text()
+    for title in ("Quality per class", "Confusion", "Pseudo-labels over time", "Worst pictures"):
+        assert title in page
+    assert run("label", out, "--data.root", scenes, "-o", tmp_path / "labels") == 0
+    assert len(list((tmp_path / "labels").iterdir())) == 16

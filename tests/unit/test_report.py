@@ -8,7 +8,8 @@ from PIL import Image
 
 from wsfcn.errors import DataError
 from wsfcn.evaluation import ConfusionMatrix, write_metrics
-from wsfcn.report import Example, read_curves, write_report
+from wsfcn.images import write_mask
+from wsfcn.report import Example, read_curves, worst_and_best, write_report
 from wsfcn.types import Classes
 
 
@@ -31,11 +32,16 @@ def test_a_finished_run_shows_everything_in_one_file(run):
     counts.update(np.eye(3, dtype=np.uint8), np.eye(3, dtype=np.uint8))
     write_metrics(run / "metrics.json", counts.compute())
     mask = np.zeros((8, 8), np.uint8)
-    page = write_report(run, [Example("one", Image.new("RGB", (8, 8)), mask, mask)]).read_text()
+    (run / "snapshots").mkdir()
+    Image.new("RGB", (8, 8)).save(run / "snapshots" / "epoch-001.jpg")
+    page = write_report(
+        run, {"Pictures": [Example("one", Image.new("RGB", (8, 8)), mask, mask)]}
+    ).read_text()
     assert "tag loss" in page
     assert "100.0" in page
     assert "&lt;dog&gt;" in page
-    assert page.count("data:image/jpeg") == 1
+    assert page.count("data:image/jpeg") == 2
+    assert "<h2>Confusion" in page
     assert "http" not in page
 
 
@@ -47,3 +53,21 @@ def test_curves_need_two_points(run):
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(DataError, match="is it the folder of a run"):
         write_report(tmp_path)
+
+
+def test_worst_and_best_pictures(tmp_path):
+    classes = Classes(("background", "cat"))
+    truth = np.zeros((4, 4), np.uint8)
+    truth[:2] = 1
+    pictures = []
+    for n in range(3):
+        guess = truth.copy()
+        guess[: n + 1, :2] = 0
+        pictures.append(tmp_path / f"p{n}.png")
+        Image.new("RGB", (4, 4)).save(pictures[-1])
+        write_mask(tmp_path / "truth" / f"p{n}.png", truth)
+        write_mask(tmp_path / "masks" / f"p{n}.png", guess if n < 2 else truth)
+    groups = worst_and_best(pictures, tmp_path / "masks", tmp_path / "truth", classes, count=1)
+    (worst,), (best,) = groups.values()
+    assert worst.name.startswith("p1, mIoU")
+    assert best.name == "p2, mIoU 100"

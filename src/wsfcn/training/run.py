@@ -18,6 +18,7 @@ from wsfcn.data.dataset import open_data
 from wsfcn.errors import SettingError
 from wsfcn.files import atomic
 from wsfcn.models.segmenter import build_segmenter
+from wsfcn.training.labels import Snapshots
 from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.progress import progress
 
@@ -48,7 +49,8 @@ class KeepCheckpoints(ModelCheckpoint):
 def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     """Train a segmenter from tagged pictures; returns the run folder.
 
-    The folder gets ``settings.yaml``, ``metrics.csv``, TensorBoard events and ``checkpoints/``.
+    The folder gets ``settings.yaml``, ``metrics.csv``, TensorBoard events, ``checkpoints/`` and
+    ``snapshots/``, an epoch's masks and pseudo-labels of a few training pictures.
     With ``resume``, a run folder, the training goes on from its last checkpoint.
 
     Raises DataError for data that cannot be used, SettingError for settings that do not fit.
@@ -69,7 +71,11 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
         precision=_precision(settings),
         max_epochs=settings.optim.epochs,
         logger=[_table(out, checkpoint), TensorBoardLogger(out, name="", version="tensorboard")],
-        callbacks=[KeepCheckpoints(out / "checkpoints"), shown],
+        callbacks=[
+            KeepCheckpoints(out / "checkpoints"),
+            Snapshots(out / "snapshots", data, settings.pseudo),
+            shown,
+        ],
         enable_progress_bar=isinstance(shown, ProgressBar),
         log_every_n_steps=settings.run.log_every,
         num_sanity_val_steps=0,
