@@ -96,9 +96,9 @@ class PseudoSettings:
     """Epochs before the network's own masks take that share."""
     balance: float = 0.0
     """How much more the pixels of small classes weigh in the mask loss (1 in the paper)."""
-    activation_high: float = 0.4
+    activation_high: float = 0.5
     """Labels from activations: fraction of the class maximum above which a pixel is an object."""
-    activation_low: float = 0.2
+    activation_low: float = 0.25
     """Labels from activations: fraction of every maximum below which it is background."""
 
 

@@ -67,6 +67,13 @@ def test_threads_do_not_change_the_result():
     assert np.allclose(results[0], results[1], atol=1e-4)
 
 
+def test_pytorch_gives_the_same():
+    image = np.random.default_rng(2).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    masks = soft_masks((40, 50))
+    by_torch = dense_crf(image, masks, device="cpu:0")
+    assert np.allclose(dense_crf(image, masks), by_torch, atol=1e-4)
+
+
 def test_no_iterations_change_nothing():
     masks = soft_masks((8, 9))
     assert (dense_crf(np.zeros((8, 9, 3), np.uint8), masks, iterations=0) == masks).all()

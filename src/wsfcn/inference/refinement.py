@@ -48,9 +48,14 @@ def refined(
 def by_crf(
     image: UInt8[Tensor, "1 3 h w"], masks: Float[Tensor, "1 k h w"], settings: PredictSettings
 ) -> Float[Tensor, "1 k h w"]:
-    """Refine the masks of one picture by the dense CRF, on the CPU."""
+    """Refine the masks of one picture by the dense CRF."""
     from wsfcn.refine.crf import dense_crf  # numba takes its time
 
     values = masks[0].float().cpu().numpy()
-    result = dense_crf(image[0].permute(1, 2, 0).numpy(), values, **asdict(settings.crf))
+    result = dense_crf(
+        image[0].permute(1, 2, 0).numpy(),
+        values,
+        **asdict(settings.crf),
+        device=str(masks.device),
+    )
     return torch.from_numpy(result)[None].to(masks)
