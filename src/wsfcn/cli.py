@@ -190,31 +190,38 @@ def evaluate(
 
 @app.command
 def prepare(
-    name: Literal["voc12"],
+    name: Literal["voc12", "coco14", "coco17"],
     *,
     root: Path,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     sbd: Path | None = None,
+    workers: int = 2,
 ) -> None:
     """Bring a public data set into the native layout: wsfcn prepare voc12 --root DIR.
 
     Parameters
     ----------
     name
-        PASCAL VOC 2012 with SBD.
+        PASCAL VOC 2012 with SBD, or MS COCO 2014 or 2017.
     root
-        Folder that holds VOCdevkit/VOC2012.
+        Folder that holds VOCdevkit/VOC2012; or annotations, train2014 and val2014.
     out
-        Folder to write; beside the devkit by default. Pictures are not copied.
+        Folder to write; one in the root by default. Pictures are not copied.
     sbd
         The folder benchmark_RELEASE of SBD; found below the root by default.
+    workers
+        Processes that draw the masks of COCO.
     """
-    from wsfcn.data.voc import EXPECTED, prepare_voc12
+    from wsfcn.data import coco, voc
 
     target = out or root / name
-    prepared = prepare_voc12(root, target, sbd)
+    if name == "voc12":
+        expected, prepared = voc.EXPECTED, voc.prepare_voc12(root, target, sbd)
+    else:
+        expected = coco.EXPECTED[name]
+        prepared = coco.prepare_coco(root, target, name.removeprefix("coco"), workers)
     for split, count in prepared.counts.items():
-        whole = "" if count == EXPECTED[split] else f" of {EXPECTED[split]}"
+        whole = "" if count == expected[split] else f" of {expected[split]}"
         print(f"{split}: {count}{whole} pictures")
     if prepared.from_masks:
         print(f"tags read off masks, for want of an XML annotation: {prepared.from_masks} pictures")
