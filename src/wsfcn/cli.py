@@ -230,6 +230,42 @@ def prepare(
     print(f"prepared: {target}")
 
 
+@app.command
+def inspect(*, data: DataSettings = DATA_DEFAULTS) -> int:
+    """Say what a data set holds, and what would stop a training: wsfcn inspect --data.root DIR.
+
+    The exit code is 1 where a training would stop, or pictures are broken.
+    """
+    from wsfcn.data.inspect import inspect_data, print_inspection
+
+    found = inspect_data(data)
+    print_inspection(found)
+    return 1 if found.errors else 0
+
+
+@app.command
+def submit(
+    masks: Path,
+    *,
+    root: Path,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])] = Path("results.tgz"),
+) -> None:
+    """Pack VOC test masks for its evaluation server: wsfcn submit MASKS --root DIR.
+
+    Parameters
+    ----------
+    masks
+        Folder with the masks of all test pictures.
+    root
+        Folder that holds VOCdevkit/VOC2012.
+    out
+        Archive to write.
+    """
+    from wsfcn.data.submission import write_submission
+
+    print(f"{write_submission(masks, root, out)} masks: {out}")
+
+
 @app.command(name="import")
 def import_(
     file: Path,

@@ -1,0 +1,154 @@
+"""What a data set holds, and what would stop a training on it."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from wsfcn.config import DataSettings
+from wsfcn.data.dataset import TaggedPicture, TaggedPictures, open_data
+from wsfcn.data.tags import Tags, picture_files, read_tags
+from wsfcn.errors import DataError, PictureError
+from wsfcn.images import read_picture
+from wsfcn.types import Classes
+
+FEW = 10
+"""Training pictures below which a class is reported as rare."""
+
+
+@dataclass
+class Inspection:
+    """What was found."""
+
+    classes: Classes | None = None
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    """Pictures of each class, by split."""
+    pictures: dict[str, int] = field(default_factory=dict)
+    """Pictures of each split."""
+    together: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Training pictures that show two classes."""
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    untagged: int = 0
+    """Pictures that are listed without a tag."""
+    unlisted: list[Path] = field(default_factory=list)
+    """Pictures in the folder that have no tags."""
+    duplicates: list[tuple[Path, Path]] = field(default_factory=list)
+    """Files of the same content."""
+    errors: list[str] = field(default_factory=list)
+    """What would stop a training, or lose pictures, each with its cure."""
+    hints: list[str] = field(default_factory=list)
+    """What would not, but is worth knowing."""
+
+
+def inspect_data(settings: DataSettings) -> Inspection:
+    """Read all tags and pictures of a data set. Errors are collected, not raised."""
+    found = Inspection()
+    root = settings.root
+    if root is None or not root.is_dir():
+        found.errors.append(f"{root}: no such folder; name it with --data.root DIR")
+        return found
+    tags: Tags | None = None
+    data: TaggedPictures | None = None
+    try:
+        tags = read_tags(root, settings.tags)
+        data = open_data(settings)
+    except DataError as error:
+        found.errors.append(str(error))
+    if tags:
+        listed = {picture.path.resolve() for picture in tags.pictures}
+        found.untagged = sum(not picture.tags for picture in tags.pictures)
+        folder_files = picture_files(root).values()
+        found.unlisted = [path for path in folder_files if path.resolve() not in listed]
+        read_pictures([picture.path for picture in tags.pictures], found)
+    if data:
+        count_tags(data, found)
+    if found.unlisted:
+        found.hints.append(
+            f"{len(found.unlisted)} pictures have no tags, the first is {found.unlisted[0]}; "
+            "they are not used"
+        )
+    for one, other in found.duplicates:
+        found.hints.append(f"{one} and {other} are the same picture")
+    return found
+
+
+def read_pictures(paths: Sequence[Path], found: Inspection) -> None:
+    """Decode every picture: note sizes, broken ones and duplicates."""
+    seen: dict[str, Path] = {}
+
+    def look(path: Path) -> tuple[Path, str, tuple[int, int] | str]:
+        try:
+            digest = hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
+            return path, digest, read_picture(path).size
+        except OSError:
+            return path, "", f"{path}: no such picture"
+        except PictureError as error:
+            return path, "", str(error)
+
+    with ThreadPoolExecutor() as pool:
+        for path, digest, size in track(
+            pool.map(look, paths), "Reading", len(paths), transient=True
+        ):
+            if isinstance(size, str):
+                found.errors.append(f"{size}; replace it, or take it out of the tags")
+                continue
+            found.sizes.append(size)
+            if digest in seen:
+                found.duplicates.append((seen[digest], path))
+            seen.setdefault(digest, path)
+
+
+def count_tags(data: TaggedPictures, found: Inspection) -> None:
+    """Count classes by split, and pairs; note classes that cannot be learnt."""
+    found.classes = data.classes
+    splits: dict[str, Sequence[TaggedPicture]] = {"train": data.train, "val": data.val}
+    for split, pictures in splits.items():
+        found.pictures[split] = len(pictures)
+        found.counts[split] = Counter(tag for picture in pictures for tag in set(picture.tags))
+    for picture in data.train:
+        found.together.update(combinations(sorted(set(picture.tags)), 2))
+    train = found.counts["train"]
+    for name in data.classes.objects:
+        if train[name] == 0:
+            found.hints.append(f"'{name}' is on no training picture: it cannot be learnt")
+        elif train[name] < FEW:
+            found.hints.append(f"'{name}' is on {train[name]} training pictures: tag more")
+        if train[name] == len(data.train) > 1:
+            found.hints.append(f"'{name}' is on every training picture: add some without it")
+    for (one, other), count in found.together.items():
+        if count == train[one] == train[other] and count >= FEW:
+            found.hints.append(f"'{one}' and '{other}' always come together: tags cannot part them")
+
+
+def print_inspection(found: Inspection) -> None:
+    """Tables in the terminal, then hints and errors, a line each."""
+    console = Console()
+    if found.classes:
+        table = Table("class", *found.counts, "most often with")
+        for name in found.classes.objects:
+            partners: Counter[str] = Counter()
+            for pair, count in found.together.items():
+                if name in pair:
+                    partners[pair[pair[0] == name]] += count
+            beside = ", ".join(f"{other} {count}" for other, count in partners.most_common(3))
+            table.add_row(name, *(str(counts[name]) for counts in found.counts.values()), beside)
+        table.add_section()
+        table.add_row("pictures", *map(str, found.pictures.values()), "")
+        console.print(table)
+    if found.sizes:
+        widths, heights = zip(*found.sizes, strict=True)
+        console.print(
+            f"sizes from {min(widths)} x {min(heights)} to {max(widths)} x {max(heights)}; "
+            f"without a tag: {found.untagged}"
+        )
+    for hint in found.hints:
+        console.print(f"note: {hint}", soft_wrap=True, markup=False)
+    for error in found.errors:
+        console.print(f"error: {error}", soft_wrap=True, markup=False)
