@@ -27,6 +27,9 @@ class DataSettings:
     class; or the first of these that the folder holds."""
     untagged: bool = False
     """Accept pictures without a tag, as examples of the background."""
+    broken: int = 10
+    """Pictures that cannot be read before a training stops; up to then it passes them over, each
+    with a warning (counted by each worker, anew each epoch)."""
     crop: int = 224
     """Side of the square training crops, in pixels."""
     scale: tuple[float, float] = (0.4, 1.0)

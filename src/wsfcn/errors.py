@@ -31,6 +31,10 @@ class PictureError(DataError):
     """A picture that is missing or cannot be decoded."""
 
 
+class PictureWarning(UserWarning):
+    """A picture that a training passes over."""
+
+
 class MaskError(DataError):
     """A mask that is missing, has another size than its picture, or unknown values."""
 

@@ -11,7 +11,7 @@ from wsfcn.config import DataSettings
 from wsfcn.data.dataset import TrainingSet, open_data, tag_vector
 from wsfcn.data.loading import EpochOrder
 from wsfcn.data.transforms import training_transform
-from wsfcn.errors import DataError, TagError
+from wsfcn.errors import DataError, PictureError, PictureWarning, TagError
 from wsfcn.types import Classes
 
 
@@ -97,6 +97,19 @@ def test_a_sample_depends_on_seed_draw_and_picture_alone(root):
     assert torch.equal(sample(0, (2, 0)), sample(0, (2, 0)))
     assert not torch.equal(sample(0, (2, 0)), sample(0, (3, 0)))
     assert not torch.equal(sample(0, (2, 0)), sample(1, (2, 0)))
+
+
+def test_broken_pictures_are_passed_over_up_to_a_number(root):
+    (root / "images/01.png").write_bytes(b"broken")
+    settings = DataSettings(root=root, crop=16)
+    data = open_data(settings)
+    place = [picture.name for picture in data.train].index("01")
+    transform = training_transform(settings)
+    patient = TrainingSet(data.train, data.classes, transform, 0, broken=1)
+    with pytest.warns(PictureWarning, match=r"01\.png"):
+        assert patient[0, place].name == data.train[place + 1].name
+    with pytest.warns(PictureWarning), pytest.raises(PictureError, match=r"01\.png"):
+        TrainingSet(data.train, data.classes, transform, 0)[0, place]
 
 
 def test_processes_deal_each_picture_once():

@@ -1,5 +1,6 @@
 """A data set: pictures, their tags, and the splits."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from wsfcn.config import DataSettings
 from wsfcn.data.classes import classes_of_objects, read_classes
 from wsfcn.data.tags import Tags, read_tags
 from wsfcn.data.transforms import to_tensor
-from wsfcn.errors import DataError, TagError
+from wsfcn.errors import DataError, PictureError, PictureWarning, TagError
 from wsfcn.images import read_picture
 from wsfcn.types import Batch, Classes, Sample
 
@@ -132,7 +133,9 @@ class TrainingSet(Dataset[Sample]):
     """Augmented samples. An index is a pair (draw, picture): ``draw`` seeds the augmentation.
 
     So a sample depends on nothing but the seed, the draw and the picture: not on the number of
-    workers, and not on what was loaded before.
+    workers, and not on what was loaded before. A picture that cannot be read is replaced by the
+    next one, with a warning; more than ``broken`` of them (in one worker and epoch) raise
+    PictureError.
     """
 
     def __init__(
@@ -141,8 +144,11 @@ class TrainingSet(Dataset[Sample]):
         classes: Classes,
         transform: Callable[[Image.Image], Float[Tensor, "3 h w"]],
         seed: int,
+        broken: int = 0,
     ) -> None:
         self.pictures = pictures
+        self.allowed = broken
+        self.broken: set[int] = set()
         self.classes = classes
         self.transform = transform
         self.seed = seed
@@ -153,9 +159,18 @@ class TrainingSet(Dataset[Sample]):
     def __getitem__(self, index: tuple[int, int]) -> Sample:
         draw, position = index
         picture = self.pictures[position]
+        try:
+            opened = read_picture(picture.path)
+        except PictureError as error:
+            if position not in self.broken:
+                self.broken.add(position)
+                warnings.warn(f"passed over: {error}", PictureWarning, stacklevel=2)
+            if len(self.broken) > self.allowed:
+                raise
+            return self[draw, (position + 1) % len(self.pictures)]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(hash((self.seed, draw, position)) % 2**63)
-            image = self.transform(read_picture(picture.path))
+            image = self.transform(opened)
         return Sample(image, tag_vector(picture.tags, self.classes), picture.name)
 
 

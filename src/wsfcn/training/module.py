@@ -57,7 +57,9 @@ class SegmentationTraining(L.LightningModule):
             skip=done * per_process,
         )
         transform = training_transform(settings.data)
-        pictures = TrainingSet(self.data.train, self.data.classes, transform, settings.seed)
+        pictures = TrainingSet(
+            self.data.train, self.data.classes, transform, settings.seed, settings.data.broken
+        )
         return training_loader(pictures, order, per_process, settings.run.workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
