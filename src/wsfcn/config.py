@@ -139,6 +139,8 @@ class RunSettings:
     """Run folder: settings, logs, checkpoints."""
     log_every: int = 10
     """Steps between two lines of the log."""
+    save_every: int = 200
+    """Steps between two checkpoints within an epoch; its end always leaves one."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute."""
     precision: Literal["auto", "32", "bf16"] = "auto"

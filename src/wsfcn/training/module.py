@@ -46,7 +46,7 @@ class SegmentationTraining(L.LightningModule):
         settings, trainer = self.settings, self.trainer
         world = trainer.world_size
         per_process = settings.optim.batch // world
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
         order = EpochOrder(
             len(self.data.train),
             settings.seed,
@@ -54,7 +54,7 @@ class SegmentationTraining(L.LightningModule):
             rank=trainer.global_rank,
             world=world,
             resumed=trainer.current_epoch,
-            skip=done * per_process,
+            skip=progress.processed * per_process,
         )
         transform = training_transform(settings.data)
         pictures = TrainingSet(
@@ -83,6 +83,8 @@ class SegmentationTraining(L.LightningModule):
         values = {"total": losses.total, "tags": losses.tags, "masks": losses.masks}
         self.log_dict({f"loss/{name}": value for name, value in values.items()})
         self.log("coverage", losses.coverage, prog_bar=True)
+        # The loggers' own count goes astray after a step that was cut off.
+        self.log("step", float(self.global_step))
         return losses.total
 
     def validation_step(self, batch: Batch, index: int) -> None:
@@ -111,6 +113,7 @@ class SegmentationTraining(L.LightningModule):
         values["val/score"] = 2 * found * covered / max(found + covered, 1e-9)
         if self.val_confusion.matrix.any():
             values["val/miou"] = self.val_confusion.compute().miou
+        values["step"] = float(self.global_step - 1)
         self.log_dict(values)
         self._forget_validation()
 

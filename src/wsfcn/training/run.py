@@ -2,6 +2,8 @@
 
 import csv
 import logging
+import signal
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -24,16 +26,29 @@ from wsfcn.training.progress import progress
 
 
 class KeepCheckpoints(ModelCheckpoint):
-    """``best.ckpt`` by a score that needs no masks, ``last.ckpt`` after each epoch.
+    """``best.ckpt`` by a score that needs no masks; ``last.ckpt`` after each epoch and some steps.
 
     A training that is interrupted or fails leaves its ``last.ckpt`` too.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, every: int) -> None:
         super().__init__(
             folder, Path(BEST).stem, monitor="val/score", mode="max", enable_version_counter=False
         )
         self.last = folder / LAST
+        self.every = every
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if (batch_idx + 1) % self.every == 0:
+            trainer.save_checkpoint(self.last)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)
@@ -72,7 +87,7 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
         max_epochs=settings.optim.epochs,
         logger=[_table(out, checkpoint), TensorBoardLogger(out, name="", version="tensorboard")],
         callbacks=[
-            KeepCheckpoints(out / "checkpoints"),
+            KeepCheckpoints(out / "checkpoints", settings.run.save_every),
             Snapshots(out / "snapshots", data, settings.pseudo),
             shown,
         ],
@@ -84,9 +99,13 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit(module, ckpt_path=checkpoint)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(module, ckpt_path=checkpoint)
+        except SystemExit:
+            # Lightning's answer to Ctrl-C; a library leaves the exit to its caller.
+            raise KeyboardInterrupt from None
+    if trainer.received_sigterm:
+        sys.exit(128 + signal.SIGTERM)
     return out
 
 
