@@ -1,7 +1,6 @@
 """A training that was cut off goes on as if it had not been."""
 
 import csv
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from wsfcn.config import (
     DataSettings,
@@ -19,8 +17,6 @@ from wsfcn.config import (
     TrainSettings,
 )
 from wsfcn.data.scenes import write_scenes
-from wsfcn.training.module import SegmentationTraining
-from wsfcn.training.run import train
 
 EPOCHS, STEPS = 3, 4
 
@@ -48,53 +44,42 @@ def losses(out: Path) -> dict[int, float]:
     return {int(row["step"]): float(row["loss/total"]) for row in rows}
 
 
+def start(root: Path, out: Path, resume: bool = False) -> subprocess.Popen:
+    """The training in a process of its own, saving after each step."""
+    code = (
+        "import sys, torch; torch.set_num_threads(1); sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path; import test_resume as t\n"
+        "root, out = Path(sys.argv[2]), Path(sys.argv[3])\n"
+        "t.train(t.settings(root, out, save_every=1), out if sys.argv[4:] else None)"
+    )
+    here = str(Path(__file__).parent)
+    arguments = [sys.executable, "-c", code, here, str(root), str(out), *["resume"][: int(resume)]]
+    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @pytest.fixture(scope="module")
 def whole(root, tmp_path_factory) -> dict[int, float]:
     """The losses of the training that was never cut off."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    train(settings(root, out))
+    assert start(root, out).wait(300) == 0
     found = losses(out)
     assert sorted(found) == list(range(EPOCHS * STEPS))
     return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [2, STEPS, STEPS + 1, 2 * STEPS + 3])
-def test_interrupted_at_a_step(root, whole, tmp_path, monkeypatch, step):
-    original = SegmentationTraining.training_step
-
-    def interrupted(self, batch, index):
-        if self.global_step == step:
-            raise KeyboardInterrupt
-        return original(self, batch, index)
-
-    monkeypatch.setattr(SegmentationTraining, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(settings(root, tmp_path / "run"))
-    monkeypatch.setattr(SegmentationTraining, "training_step", original)
-    torch.manual_seed(99)  # whatever the new process starts with
-    train(settings(root, tmp_path / "run"), resume=tmp_path / "run")
-    assert losses(tmp_path / "run") == pytest.approx(whole, rel=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_in_mid_epoch(root, whole, tmp_path, kill):
+@pytest.mark.xdist_group("resume")
+@pytest.mark.parametrize("cut", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_training_that_is_cut_off_in_an_epoch_goes_on_exactly(root, whole, tmp_path, cut):
     out = tmp_path / "run"
-    code = (
-        "import sys, torch; torch.set_num_threads(1); sys.path.insert(0, sys.argv[1]);"
-        "import test_resume as t; from pathlib import Path;"
-        "t.train(t.settings(Path(sys.argv[2]), Path(sys.argv[3]), save_every=1))"
-    )
-    here = str(Path(__file__).parent)
-    process = subprocess.Popen([sys.executable, "-c", code, here, str(root), str(out)])
+    process = start(root, out)
     table = out / "metrics.csv"
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
+    while process.poll() is None:
+        # The second epoch has begun.
         if table.exists() and len(table.read_text().splitlines()) > STEPS + 2:
-            os.kill(process.pid, kill)
+            process.send_signal(cut)
             break
         time.sleep(0.01)
-    assert process.wait(60) != 0, "it was killed, not finished"
-    train(settings(root, out), resume=out)
+    assert process.wait(300) != 0, "it was cut off, not finished"
+    assert start(root, out, resume=True).wait(300) == 0
     assert losses(out) == pytest.approx(whole, rel=1e-5)

@@ -112,7 +112,10 @@ def test_native_layout(tmp_path):
     val = (tmp_path / "val.txt").read_text().split()
     assert (len(train), len(val)) == (3, 2)
 
-    tags = read_tags(tmp_path / "tags.csv")
+    tags = {
+        tagged.path.relative_to(tmp_path).as_posix(): tagged.tags
+        for tagged in read_tags(tmp_path).pictures
+    }
     pictures = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("images/*"))
     assert sorted(tags) == pictures == sorted(f"images/{name}.jpg" for name in train + val)
     for name in val:
