@@ -211,12 +211,12 @@ def background_curve(
         probabilities[index == 0] = -1
         winner = index[probabilities.argmax(0)]
         strength = probabilities.max(0)
-        for value, matrix in counts.items():
-            try:
-                guess = np.where(strength > value, winner, np.uint8(0))
-                matrix.update(read_mask(truth / f"{name}.png"), guess)
-            except MaskError as error:
-                raise MaskError(f"{path}, {error}") from None
+        try:
+            true = read_mask(truth / f"{name}.png")
+            for value, matrix in counts.items():
+                matrix.update(true, np.where(strength > value, winner, np.uint8(0)))
+        except MaskError as error:
+            raise MaskError(f"{path}, {error}") from None
     return {value: matrix.compute().miou for value, matrix in counts.items()}
 
 

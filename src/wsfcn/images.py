@@ -29,6 +29,11 @@ def voc_palette() -> UInt8[np.ndarray, "256 3"]:
     return palette
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files in a folder, in order of name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+
+
 def read_picture(path: str | PathLike[str]) -> Image.Image:
     """Decode a picture file as upright RGB, whatever its mode. Raises PictureError.
 

@@ -5,6 +5,7 @@ The published files hold bare state dicts. Each of their tensors is used under o
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from typing import NamedTuple
 
@@ -38,21 +39,7 @@ WSFCN = ModelSettings(
 )
 """The network of WS-FCN's published checkpoints."""
 
-AE = ModelSettings(
-    backbone="wide_resnet38",
-    weights="none",
-    stride=8,
-    width=256,
-    context="aspp",
-    kernels=(1, 3, 3, 3),
-    dilations=(1, 12, 24, 36),
-    context_norm="idle",
-    fusion="gci",
-    align=False,
-    gate=0.3,
-    dropout=0.5,
-    scoring="masks",
-)
+AE = replace(WSFCN, context="aspp", kernels=(1, 3, 3, 3), fusion="gci", align=False)
 """The network of AE's published checkpoints."""
 
 METHODS = {"fca.": WSFCN, "aspp.": AE}

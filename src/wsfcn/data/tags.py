@@ -7,14 +7,14 @@ A reader is a function from a data folder to a list of pictures with their tags,
 import csv
 import json
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from wsfcn.data.classes import BACKGROUND, COCO, VOC, read_classes
 from wsfcn.errors import TagError
-from wsfcn.images import SUFFIXES
+from wsfcn.images import pictures_in
 
 HEADER = ["image", "tags"]
 
@@ -145,14 +145,18 @@ def voc_xml(root: Path, folder: Path) -> Tags:
     pictures = []
     files = picture_files(root)
     for path in sorted(folder.glob("*.xml")):
-        try:
-            tree = ElementTree.parse(path)
-        except ElementTree.ParseError as error:
-            raise TagError(f"{path}: broken annotation ({error})") from None
-        names = (node.text or "" for node in tree.iterfind("object/name"))
         found = files.get(path.stem, root / "JPEGImages" / f"{path.stem}.jpg")
-        pictures.append(Tagged(found, in_order(names), str(path)))
+        pictures.append(Tagged(found, names_of_boxes(path), str(path)))
     return Tags(pictures)
+
+
+def names_of_boxes(path: Path) -> tuple[str, ...]:
+    """The names of the boxes in a VOC annotation, each once, in order. Raises TagError."""
+    try:
+        tree = ElementTree.parse(path)
+    except ElementTree.ParseError as error:
+        raise TagError(f"{path}: broken annotation ({error})") from None
+    return tuple(dict.fromkeys(node.text or "" for node in tree.iterfind("object/name")))
 
 
 def coco_json(root: Path, path: Path) -> Tags:
@@ -236,16 +240,6 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TagError(f"{path}: not UTF-8 text ({error})") from None
-
-
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Each name once, in order of appearance."""
-    return tuple(dict.fromkeys(names))
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The picture files in a folder, in order of name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 def picture_files(root: Path) -> dict[str, Path]:

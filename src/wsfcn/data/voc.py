@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from os.path import relpath
 from pathlib import Path
 from typing import NamedTuple
-from xml.etree import ElementTree
 
 from rich.progress import track
 
 from wsfcn.data.classes import VOC
+from wsfcn.data.tags import names_of_boxes
 from wsfcn.errors import DataError
 from wsfcn.files import atomic
 from wsfcn.images import read_mask, write_mask
@@ -71,7 +71,8 @@ def prepare_voc12(root: Path, out: Path, sbd: Path | None = None) -> Prepared:
     for name in track(named, "Tags", transient=True):
         annotation = devkit / "Annotations" / f"{name}.xml"
         if annotation.exists():
-            tags = tags_of_annotation(annotation)
+            found = names_of_boxes(annotation)
+            tags = [tag for tag in VOC.objects if tag in found]
         else:
             tags = tags_of_mask(out / "masks" / f"{name}.png")
             from_masks += 1
@@ -127,15 +128,6 @@ def write_truth(name: str, devkit: Path, sbd: Path | None, masks: Path) -> None:
     from scipy.io import loadmat
 
     write_mask(target, loadmat(mat)["GTcls"]["Segmentation"][0, 0])
-
-
-def tags_of_annotation(path: Path) -> Sequence[str]:
-    """The classes named by the boxes of an XML annotation, in VOC's order."""
-    try:
-        found = {node.text for node in ElementTree.parse(path).iterfind("object/name")}
-    except ElementTree.ParseError as error:
-        raise DataError(f"{path}: broken annotation ({error})") from None
-    return [name for name in VOC.objects if name in found]
 
 
 def tags_of_mask(path: Path) -> Sequence[str]:

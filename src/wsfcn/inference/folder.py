@@ -14,7 +14,7 @@ from rich.text import Text
 
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic
-from wsfcn.images import SUFFIXES, read_mask, read_picture
+from wsfcn.images import pictures_in, read_mask, read_picture
 from wsfcn.inference.outputs import Regions, Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
 from wsfcn.types import Classes
@@ -35,10 +35,10 @@ def find_pictures(sources: Sequence[str | Path]) -> list[Path]:
     for source in sources:
         path = Path(source)
         if path.is_dir():
-            inside = [child for child in path.iterdir() if child.suffix.lower() in SUFFIXES]
+            inside = pictures_in(path)
             if not inside:
                 raise PictureError(f"{path}: the folder holds no pictures")
-            found += sorted(inside)
+            found += inside
         elif path.exists():
             found.append(path)
         elif matched := sorted(glob(str(source))):  # noqa: PTH207 (a glob may be absolute)

@@ -1,6 +1,6 @@
 """What a prediction is, and the files it becomes."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Literal
@@ -50,18 +50,19 @@ class Segmentation:
 
         The score is the mean probability over the region's pixels. ``image_id`` is left to add.
         """
-        found = annotations(self.mask, len(self.classes), regions)
-        for item, region in zip(found, decoded(found), strict=True):
-            name = self.classes.names[item["category_id"]]
-            inside = self.probabilities[name][region]
-            item["score"] = round(float(inside.mean(dtype=np.float64)), 4)
-        return found
+        soft = {self.classes.index(name): masks for name, masks in self.probabilities.items()}
+        return annotations(self.mask, len(self.classes), regions, soft)
 
 
 def annotations(
-    mask: UInt8[np.ndarray, "h w"], classes: int, regions: Regions = "classes"
+    mask: UInt8[np.ndarray, "h w"],
+    classes: int,
+    regions: Regions = "classes",
+    probabilities: Mapping[int, Float[np.ndarray, "h w"]] | None = None,
 ) -> list[dict[str, Any]]:
-    """COCO annotations of the objects in a mask, without score and ``image_id``.
+    """COCO annotations of the objects in a mask, without ``image_id``.
+
+    They have a score where soft masks are given, by class.
 
     >>> [item["bbox"] for item in annotations(np.array([[0, 2, 2], [1, 0, 2]], np.uint8), 3)]
     [[0.0, 1.0, 1.0, 1.0], [1.0, 0.0, 2.0, 2.0]]
@@ -72,24 +73,18 @@ def annotations(
     for category in range(1, classes):
         for region in _regions(mask == category, regions):
             code: Any = rle.encode(np.asfortranarray(region, np.uint8))
-            found.append(
-                {
-                    "category_id": category,
-                    "segmentation": code | {"counts": code["counts"].decode("ascii")},
-                    "area": int(rle.area(code)),
-                    "bbox": rle.toBbox(code).tolist(),
-                    "iscrowd": 0,
-                }
-            )
+            item = {
+                "category_id": category,
+                "segmentation": code | {"counts": code["counts"].decode("ascii")},
+                "area": int(rle.area(code)),
+                "bbox": rle.toBbox(code).tolist(),
+                "iscrowd": 0,
+            }
+            if probabilities is not None:
+                inside = probabilities[category][region]
+                item["score"] = round(float(inside.mean(dtype=np.float64)), 4)
+            found.append(item)
     return found
-
-
-def decoded(found: list[dict[str, Any]]) -> Iterator[Bool[np.ndarray, "h w"]]:
-    """The pixels of each annotation."""
-    from pycocotools import mask as rle
-
-    for item in found:
-        yield rle.decode(item["segmentation"]).astype(bool)
 
 
 def _regions(mask: Bool[np.ndarray, "h w"], regions: Regions) -> list[Bool[np.ndarray, "h w"]]:

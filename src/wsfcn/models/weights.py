@@ -25,9 +25,9 @@ def read_file(path: str | PathLike[str]) -> Any:
 
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:  # each reader has its own errors for a broken file
-        if isinstance(error, (MemoryError, KeyboardInterrupt)):
-            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: not a file of weights, or truncated ({reason})") from None
 
