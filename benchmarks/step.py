@@ -4,12 +4,17 @@
     python benchmarks/step.py --wide --batch 2     WideResNet-38 at crops of 321
 
 All variants run in this one process, in turn, with random pictures; times are the median of the
-rounds. Ratios matter: seconds depend on the machine.
+rounds. Memory is what a step adds to a process of its own (on a GPU, what is allocated at most).
+The plain step and the bare backbone run batch norms and convolutions as they come, with the same
+layers frozen as in our step beside them. Ratios matter: seconds depend on the machine.
 """
 
 import argparse
+import resource
+import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -40,12 +45,29 @@ def random_batch(count: int, crop: int, objects: int) -> Batch:
     return Batch(image, tags, [""] * count)
 
 
-def network(settings: ModelSettings, classes: int) -> Segmenter:
-    """A network of random weights, whose masks and labels are neither empty nor full."""
-    from dataclasses import replace
+def network(settings: ModelSettings, classes: int, *, plain: bool = False) -> Segmenter:
+    """A network of random weights, whose masks and labels are neither empty nor full.
 
+    ``plain`` leaves out what makes our backbone quick; the same layers are frozen.
+    """
     torch.manual_seed(0)
-    return build_segmenter(replace(settings, weights="none"), classes).to(DEVICE).train()
+    frozen = settings.frozen_stride
+    settings = replace(settings, weights="none", frozen_stride=0 if plain else frozen)
+    net = build_segmenter(settings, classes).to(DEVICE)
+    if plain:
+        net.norms = [m for m in net.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        for module in (*net.backbone.first_layers(frozen), *net.norms):
+            module.requires_grad_(False)
+    torch.nn.init.constant_(net.head[-1].bias, 1.0)
+    return net.train()
+
+
+def added_memory(step: Callable[[], Tensor]) -> float:
+    """GiB that three steps add to the largest size of this process."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(3):
+        step().backward()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
 
 
 def main() -> None:
@@ -53,6 +75,7 @@ def main() -> None:
     parser.add_argument("--wide", action="store_true", help="WideResNet-38 at 321")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory", help="print the memory of this step alone")
     arguments = parser.parse_args()
 
     published = from_dict(TrainSettings, read_recipe(RECIPES / "voc12-wsfcn.yaml"))
@@ -74,17 +97,17 @@ def main() -> None:
     ours = paper if arguments.wide else default.model
     batch = random_batch(arguments.batch, crop, classes - 1)
     last = Batch(batch.image.to(memory_format=torch.channels_last), batch.tags, batch.names)
-    network_paper, network_ours = network(paper, classes), network(ours, classes)
-    for net in (network_paper, network_ours):
-        torch.nn.init.constant_(net.head[-1].bias, 1.0)
-    fast = network_ours.to(memory_format=torch.channels_last)
+    plain = network(paper, classes, plain=True)
+    as_published = network(paper, classes).to(memory_format=torch.channels_last)
+    fast = network(ours, classes).to(memory_format=torch.channels_last)
+    unhurried = network(ours, classes, plain=True).to(memory_format=torch.channels_last)
 
     def bare() -> Tensor:
-        features = fast.features(last.image)
+        features = unhurried.features(last.image)
         return features.deep.square().mean() + features.shallow.square().mean()
 
     def ours_as_published() -> Tensor:
-        return training_losses(network_paper, batch, PseudoSettings(balance=1.0), warm=True).total
+        return training_losses(as_published, last, PseudoSettings(balance=1.0), warm=True).total
 
     def ours_by_default() -> Tensor:
         return training_losses(fast, last, PseudoSettings(), warm=True, own_share=0.5).total
@@ -97,7 +120,7 @@ def main() -> None:
         return wrapped
 
     variants: dict[str, Callable[[], Tensor]] = {
-        "plain, the published way": lambda: plain_step(network_paper, batch),
+        "plain, the published way": lambda: plain_step(plain, batch),
         "ours, published settings": ours_as_published,
     }
     if not arguments.wide:
@@ -107,6 +130,9 @@ def main() -> None:
     variants["ours, bfloat16"] = in_bfloat16(last_ours)
     variants["bare backbone, bfloat16"] = in_bfloat16(bare)
 
+    if arguments.memory:
+        print(added_memory(variants[arguments.memory]))
+        return
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     memory: dict[str, float] = {}
     for _ in range(arguments.rounds):
@@ -120,24 +146,27 @@ def main() -> None:
                 torch.cuda.synchronize()
                 memory[name] = torch.cuda.max_memory_allocated() / 2**30
             seconds[name].append(perf_counter() - started)
-            for net in (network_paper, network_ours):
+            for net in (plain, as_published, fast, unhurried):
                 net.zero_grad()
+    if DEVICE == "cpu":
+        for name in variants:
+            command = [sys.executable, *sys.argv, "--memory", name]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            memory[name] = float(done.stdout)
     table = Table(
         title=f"{'WideResNet-38' if arguments.wide else 'voc-animals'}, {arguments.batch} pictures "
         f"at {crop}, {torch.cuda.get_device_name() if DEVICE == 'cuda' else 'CPU'}, "
         f"{torch.get_num_threads()} threads"
     )
-    for column in ("step", "seconds", "of plain", "of bare", "outside the backbone", "GiB"):
+    for column in ("step", "seconds", "of plain", "of bare", "GiB", "of plain's"):
         table.add_column(column, justify="left" if column == "step" else "right")
-    plain = median(seconds["plain, the published way"])
+    slowest = median(seconds["plain, the published way"])
     for name, times in seconds.items():
         base = median(seconds["bare backbone, bfloat16" if "bfloat16" in name else "bare backbone"])
         time = median(times)
-        outside = f"{max(0, 1 - base / time):.0%}" if "bare" not in name else ""
-        gib = f"{memory[name]:.1f}" if name in memory else ""
-        table.add_row(
-            name, f"{time:.2f}", f"{time / plain:.2f}", f"{time / base:.2f}", outside, gib
-        )
+        share = memory[name] / memory["plain, the published way"]
+        ratios = (time / slowest, time / base, memory[name], share)
+        table.add_row(name, f"{time:.2f}", *(f"{ratio:.2f}" for ratio in ratios))
     Console(width=110).print(table)
 
 

@@ -39,7 +39,7 @@ def launch(
     config
         YAML file of settings (a recipe); options on the command line win over it, key by key.
     """
-    given = dict(itertools.pairwise(tokens))
+    given = given_options(tokens)
     if config is None and "--resume" in given:
         config = Path(given["--resume"]) / "settings.yaml"
     recipe = read_recipe(config) if config else {}
@@ -49,6 +49,16 @@ def launch(
     source = str(config or given.get("--preset"))
     app.config = Dict(recipe, use_commands_as_keys=False, source=source) if recipe else ()
     return app(tokens, print_error=False, exit_on_error=False, result_action="return_value")
+
+
+def given_options(tokens: tuple[str, ...]) -> dict[str, str]:
+    """What may be an option with its value: `--name value` or `--name=value`.
+
+    >>> given_options(("predict", "--preset=fast", "-o", "masks"))["--preset"]
+    'fast'
+    """
+    values = dict(itertools.pairwise(tokens))
+    return values | dict(token.split("=", 1) for token in tokens if "=" in token)
 
 
 @app.command
@@ -81,6 +91,7 @@ def predict(
     coco: Path | None = None,
     regions: Literal["classes", "components"] = "classes",
     skip_existing: bool = False,
+    part: str | None = None,
     device: Literal["auto", "cpu", "gpu"] = "auto",
     preset: Literal["fast", "accurate", "published"] = "fast",
     settings: Annotated[PredictSettings, Parameter(name="*")] = PREDICT_DEFAULTS,
@@ -105,16 +116,18 @@ def predict(
         What an object of that file is: all pixels of a class, or those that touch each other.
     skip_existing
         Leave pictures alone that have a mask in the folder: go on where a run stopped.
+    part
+        `2/8` takes the second of eight parts of the pictures; under torchrun, its process's part.
     device
         Where to compute.
     preset
         One view; several views and the CRF; or the paper's views and CRF. Further options win.
     """
     from wsfcn.checkpoint import load_checkpoint
-    from wsfcn.inference.folder import find_pictures, predict_folder
+    from wsfcn.inference.folder import find_pictures, part_of, predict_folder
     from wsfcn.inference.predictor import Predictor
 
-    found = find_pictures(pictures)
+    found, coco = part_of(find_pictures(pictures), coco, part)
     predictor = Predictor(load_checkpoint(source), settings, device)
     broken = predict_folder(
         predictor,

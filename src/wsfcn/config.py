@@ -50,8 +50,9 @@ class ModelSettings:
     """Initial weights of the backbone: `imagenet`, `none`, or a file."""
     stride: Literal[8, 16, 32] = 16
     """Output stride of the deep feature: pixels per cell."""
-    freeze: bool = True
-    """Keep the backbone's first layers (up to stride 2) and all its batch norms as they are."""
+    frozen_stride: Literal[0, 2, 4] = 4
+    """Keep all batch norms of the backbone, and its layers up to this stride, as they are (2 in the
+    paper); 0 trains everything."""
     width: int = 48
     """Channels of context, fusion and head (256 in the paper)."""
     context: Literal["fca", "aspp", "none"] = "fca"
@@ -68,6 +69,8 @@ class ModelSettings:
     """Warp the context to the shallow grid along a learned flow (SF2); otherwise interpolate."""
     gate: float = 0.3
     """Stochastic gate's share psi of the low path; 0 switches the gate off."""
+    drop_path: float = 0.1
+    """Rate of stochastic depth in the backbone, where timm's model has it (0 in the paper)."""
     dropout: float = 0.2
     """Dropout of context and head (0.5 in the paper); the head's last one is a fifth of it."""
     scoring: Literal["masks", "activations"] = "activations"
@@ -97,11 +100,13 @@ class PseudoSettings:
     """Labels from activations: share of the network's own masks in them, once those have learnt."""
     own_after: float = 2
     """Epochs before the network's own masks take that share."""
+    teacher: bool = True
+    """Let the moving average of the network, where there is one, make the labels."""
     balance: float = 0.0
     """How much more the pixels of small classes weigh in the mask loss (1 in the paper)."""
-    activation_high: float = 0.5
+    activation_high: float = 0.6
     """Labels from activations: fraction of the class maximum above which a pixel is an object."""
-    activation_low: float = 0.25
+    activation_low: float = 0.3
     """Labels from activations: fraction of every maximum below which it is background."""
 
 
@@ -127,6 +132,11 @@ class OptimSettings:
     """Momentum of SGD."""
     decay: float = 1e-2
     """Weight decay; biases have none."""
+    average: float = 0.998
+    """Decay a step of the moving average of the weights (EMA) in validation and checkpoints; 0 for
+    the weights as they are."""
+    skip_nonfinite: bool = False
+    """Pass over a step whose loss is not finite, instead of stopping the training."""
     multipliers: tuple[float, float, float, float] = (1, 1, 5, 5)
     """Learning-rate factors: pretrained weights, pretrained biases, new weights, new biases."""
 
@@ -147,6 +157,15 @@ class RunSettings:
     """Arithmetic of the network: bfloat16 where the device is fast at it, else float32."""
     workers: int = 2
     """Processes that decode pictures."""
+    devices: int = 1
+    """Processes on a machine, each on a GPU of its own or the CPU, that share `optim.batch`."""
+    nodes: int = 1
+    """Machines."""
+    compile: bool = False
+    """Compile the network (`torch.compile`); on a CPU this needs a C++ compiler."""
+    logger: Literal["none", "wandb", "mlflow"] = "none"
+    """Log to Weights & Biases or MLflow too, besides TensorBoard and metrics.csv; each is a package
+    to install: wsfcn[wandb], wsfcn[mlflow]."""
 
 
 @dataclass(frozen=True, kw_only=True)

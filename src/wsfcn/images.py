@@ -34,15 +34,18 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def read_picture(path: str | PathLike[str]) -> Image.Image:
+def read_picture(path: str | PathLike[str], at_least: int | None = None) -> Image.Image:
     """Decode a picture file as upright RGB, whatever its mode. Raises PictureError.
 
     Transparent pixels are laid over white; 16-bit grey values are scaled to 8 bits; the EXIF
-    orientation is applied.
+    orientation is applied. A JPEG both of whose sides stay ``at_least`` so many pixels long may
+    come at a half, a quarter or an eighth of its size, which takes a fraction of the time.
     """
     path = Path(path)
     try:
         with Image.open(path) as picture:
+            if at_least:
+                picture.draft(None, (at_least, at_least))
             return to_rgb(picture)
     except FileNotFoundError:
         raise PictureError(f"{path}: no such picture") from None

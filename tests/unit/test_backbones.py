@@ -49,10 +49,10 @@ def test_wide_resnet_is_dilated_to_stride_8():
 @pytest.mark.parametrize(
     ("name", "stride", "stem", "later"),
     [
-        ("efficientnet_lite0", 16, "conv_stem", "blocks.1"),
+        ("efficientnet_lite0", 16, "conv_stem", "blocks.2"),
         ("resnet50", 8, "layer1", "layer2"),
-        ("vgg16", 8, "stages.1", "stages.2"),
-        ("wide_resnet38", 8, "stage2", "stage3"),
+        ("vgg16", 8, "stages.2", "stages.3"),
+        ("wide_resnet38", 8, "stage3", "stage4"),
     ],
 )
 def test_first_layers_and_all_norms_are_frozen(name, stride, stem, later):

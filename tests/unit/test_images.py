@@ -74,3 +74,17 @@ def test_an_overlay_leaves_the_background_alone():
     found = overlay(picture, np.array([[0, 1]], np.uint8), opacity=1.0)
     assert found.getpixel((0, 0)) == (10, 20, 30)
     assert found.getpixel((1, 0)) == (128, 0, 0)
+
+
+def test_a_large_jpeg_is_decoded_smaller_on_request(tmp_path):
+    stripes = np.zeros((1200, 1600, 3), np.uint8)
+    stripes[:, 800:] = 200
+    Image.fromarray(stripes).save(tmp_path / "large.jpg", quality=95)
+    Image.fromarray(stripes).save(tmp_path / "large.png")
+    assert read_picture(tmp_path / "large.jpg").size == (1600, 1200)
+    # Half would be 600 pixels high: too few.
+    assert read_picture(tmp_path / "large.jpg", 601).size == (1600, 1200)
+    small = read_picture(tmp_path / "large.jpg", 300)
+    assert small.size == (400, 300)
+    assert small.getpixel((390, 150)) == pytest.approx((200, 200, 200), abs=3)
+    assert read_picture(tmp_path / "large.png", 300).size == (1600, 1200)

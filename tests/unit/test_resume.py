@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from wsfcn.checkpoint import read_checkpoint
 from wsfcn.config import (
     DataSettings,
     ModelSettings,
@@ -44,6 +46,13 @@ def losses(out: Path) -> dict[int, float]:
     return {int(row["step"]): float(row["loss/total"]) for row in rows}
 
 
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    """The moving averages that a run's last checkpoint holds."""
+    content = read_checkpoint(out / "checkpoints" / "last.ckpt")
+    assert "current_model_state" in content
+    return content["state_dict"]
+
+
 def start(root: Path, out: Path, resume: bool = False) -> subprocess.Popen:
     """The training in a process of its own, saving after each step."""
     code = (
@@ -58,13 +67,12 @@ def start(root: Path, out: Path, resume: bool = False) -> subprocess.Popen:
 
 
 @pytest.fixture(scope="module")
-def whole(root, tmp_path_factory) -> dict[int, float]:
-    """The losses of the training that was never cut off."""
+def whole(root, tmp_path_factory) -> Path:
+    """The training that was never cut off."""
     out = tmp_path_factory.mktemp("whole") / "run"
     assert start(root, out).wait(300) == 0
-    found = losses(out)
-    assert sorted(found) == list(range(EPOCHS * STEPS))
-    return found
+    assert sorted(losses(out)) == list(range(EPOCHS * STEPS))
+    return out
 
 
 @pytest.mark.slow
@@ -81,4 +89,7 @@ def test_a_training_that_is_cut_off_in_an_epoch_goes_on_exactly(root, whole, tmp
         time.sleep(0.01)
     assert process.wait(300) != 0, "it was cut off, not finished"
     assert start(root, out, resume=True).wait(300) == 0
-    assert losses(out) == pytest.approx(whole, rel=1e-5)
+    assert losses(out) == pytest.approx(losses(whole), rel=1e-5)
+    expected = weights(whole)
+    for name, value in weights(out).items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-5)

@@ -18,7 +18,8 @@ PUBLISHED = PseudoSettings(balance=1.0)
 
 def build(**changes) -> Segmenter:
     torch.manual_seed(0)
-    settings = ModelSettings(weights="none", width=8, gate=0.0, dropout=0.0, **changes)
+    quiet = {"gate": 0.0, "dropout": 0.0, "drop_path": 0.0}
+    settings = ModelSettings(weights="none", width=8, **quiet, **changes)
     return build_segmenter(settings, 4).train()
 
 

@@ -135,7 +135,7 @@ class TrainingSet(Dataset[Sample]):
     So a sample depends on nothing but the seed, the draw and the picture: not on the number of
     workers, and not on what was loaded before. A picture that cannot be read is replaced by the
     next one, with a warning; more than ``broken`` of them (in one worker and epoch) raise
-    PictureError.
+    PictureError. Large JPEGs are decoded at a reduced size of ``at_least`` pixels a side.
     """
 
     def __init__(
@@ -145,9 +145,11 @@ class TrainingSet(Dataset[Sample]):
         transform: Callable[[Image.Image], Float[Tensor, "3 h w"]],
         seed: int,
         broken: int = 0,
+        at_least: int | None = None,
     ) -> None:
         self.pictures = pictures
         self.allowed = broken
+        self.at_least = at_least
         self.broken: set[int] = set()
         self.classes = classes
         self.transform = transform
@@ -160,7 +162,7 @@ class TrainingSet(Dataset[Sample]):
         draw, position = index
         picture = self.pictures[position]
         try:
-            opened = read_picture(picture.path)
+            opened = read_picture(picture.path, self.at_least)
         except PictureError as error:
             if position not in self.broken:
                 self.broken.add(position)

@@ -1,19 +1,34 @@
 """What training does to a picture: crop, flip, colour jitter."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
+from PIL import Image, ImageStat
 from torch import Tensor
-from torchvision.transforms import v2
+from torchvision.transforms import RandomResizedCrop
+from torchvision.transforms.v2 import functional as TF
 
 from wsfcn.config import DataSettings
+
+GREY = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in a pixel's brightness (BT.601)."""
+
+TO_YIQ = np.array([GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
+"""RGB to brightness and two axes of colour (the NTSC standard's numbers)."""
 
 
 def to_tensor(picture: Image.Image) -> Float[Tensor, "3 h w"]:
     """A picture as the network takes it: RGB in [0, 1]."""
-    return v2.functional.to_dtype(v2.functional.pil_to_tensor(picture), torch.float32, scale=True)
+    return TF.to_dtype(TF.pil_to_tensor(picture), torch.float32, scale=True)
+
+
+def smallest_side(settings: DataSettings) -> int:
+    """The side, in pixels, below which a picture's smallest crops would have to be enlarged."""
+    return math.ceil(settings.crop / math.sqrt(settings.scale[0] * settings.aspect[0]))
 
 
 def training_transform(settings: DataSettings) -> Callable[[Image.Image], Float[Tensor, "3 h w"]]:
@@ -21,19 +36,46 @@ def training_transform(settings: DataSettings) -> Callable[[Image.Image], Float[
 
     Randomness comes from torch's global generator.
     """
-    brightness, contrast, saturation, hue = settings.jitter
-    return v2.Compose(
-        [
-            v2.RandomResizedCrop(
-                settings.crop,
-                scale=settings.scale,
-                ratio=settings.aspect,
-                interpolation=v2.InterpolationMode.BICUBIC,
-            ),
-            v2.RandomHorizontalFlip(),
-            # On Pillow's 8-bit values, which is several times faster than on a tensor.
-            v2.ColorJitter(brightness, contrast, saturation, hue),
-            v2.PILToTensor(),
-            v2.ToDtype(torch.float32, scale=True),
-        ]
-    )
+
+    def transform(picture: Image.Image) -> Float[Tensor, "3 h w"]:
+        source: Any = picture
+        top, left, height, width = RandomResizedCrop.get_params(
+            source, list(settings.scale), list(settings.aspect)
+        )
+        cropped = picture.resize(
+            (settings.crop, settings.crop),
+            Image.Resampling.BICUBIC,
+            box=(left, top, left + width, top + height),
+            reducing_gap=2.0,
+        )
+        if torch.rand(()) < 0.5:
+            cropped = cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return to_tensor(jittered(cropped, *drawn(settings.jitter)))
+
+    return transform
+
+
+def drawn(strengths: tuple[float, float, float, float]) -> list[float]:
+    """Random factors of brightness, contrast and saturation around 1, and a hue around 0."""
+    shifts = [strength * (2 * torch.rand(()).item() - 1) for strength in strengths]
+    return [*(max(0.0, 1 + shift) for shift in shifts[:3]), shifts[3]]
+
+
+def jittered(
+    picture: Image.Image, brightness: float, contrast: float, saturation: float, hue: float
+) -> Image.Image:
+    """Brightness, contrast, saturation and hue (in turns) changed, in this order, all at once.
+
+    Each is linear in a pixel's colour, so together they are one matrix and one offset. Hue turns
+    the plane of colours of one brightness (YIQ), where torchvision goes through HSV.
+    """
+    mean = ImageStat.Stat(picture.convert("L")).mean[0] * brightness
+    desaturated = saturation * np.eye(3) + (1 - saturation) * np.array([GREY] * 3)
+    angle = -2 * math.pi * hue
+    turn = np.eye(3)
+    turn[1:, 1:] = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    colours = np.linalg.inv(TO_YIQ) @ turn @ TO_YIQ @ desaturated
+    matrix = colours * brightness * contrast
+    offset = colours @ np.full(3, (1 - contrast) * mean)
+    rows = np.concatenate([matrix, offset[:, None]], 1)
+    return picture.convert("RGB", tuple(rows.flatten().tolist()))

@@ -1,6 +1,7 @@
 """Segmenting many pictures into a folder of masks; reading, network and writing overlap."""
 
 import json
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -46,6 +47,26 @@ def find_pictures(sources: Sequence[str | Path]) -> list[Path]:
         else:
             raise PictureError(f"{source}: no such picture or folder")
     return list(dict.fromkeys(found))
+
+
+def part_of(
+    pictures: Sequence[Path], coco: Path | None, part: str | None
+) -> tuple[list[Path], Path | None]:
+    """One part of the pictures, such as ``2/8``, and the name of its COCO file.
+
+    Without ``part``, the one of this process among those that torchrun started, or all of them.
+    Raises SettingError for a part that there is not.
+
+    >>> part_of([Path("a.png"), Path("b.png"), Path("c.png")], Path("all.json"), "1/2")
+    ([PosixPath('a.png'), PosixPath('c.png')], PosixPath('all-1of2.json'))
+    """
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    number, _, parts = (part or f"{rank + 1}/{world}").partition("/")
+    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+        raise SettingError(f"part: '{part}' is none; the second of eight parts is 2/8")
+    if coco and int(parts) > 1:
+        coco = coco.with_stem(f"{coco.stem}-{number}of{parts}")
+    return list(pictures[int(number) - 1 :: int(parts)]), coco
 
 
 def predict_folder(

@@ -36,8 +36,8 @@ class Backbone(Protocol):
 
     def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Features: ...
 
-    def first_layers(self) -> list[nn.Module]:
-        """The stem and the first stage, which stay as they are in the published trainings."""
+    def first_layers(self, stride: int) -> list[nn.Module]:
+        """The layers up to a stride of 2 or 4, at least the stem and the first stage."""
         ...
 
 
@@ -49,9 +49,9 @@ class TimmBackbone(nn.Module):
     stride 4: its shallow feature comes from a small convolutional stem, which is new.
     """
 
-    def __init__(self, name: str, weights: str, stride: int) -> None:
+    def __init__(self, name: str, weights: str, stride: int, drop_path: float = 0.0) -> None:
         super().__init__()
-        net, dilated = create(name, weights, stride)
+        net, dilated = create(name, weights, stride, drop_path)
         self.net: nn.Module = net
         info = net.feature_info
         reductions: list[int] = info.reduction()
@@ -79,17 +79,18 @@ class TimmBackbone(nn.Module):
             self.shallow_channels = 64
         # A feature before the first stage, as ResNet's, is named after its activation.
         is_stem = names[0].startswith(("act", "relu", "stem"))
-        self.first = names[min(int(is_stem), len(names) - 1)]
+        first = names[min(int(is_stem), len(names) - 1)]
+        self.last_of = {2: first, 4: names[reductions.index(4)] if 4 in reductions else first}
         self.mean: tuple[float, ...] = net.pretrained_cfg["mean"]
         self.std: tuple[float, ...] = net.pretrained_cfg["std"]
 
-    def first_layers(self) -> list[nn.Module]:
+    def first_layers(self, stride: int) -> list[nn.Module]:
         if self.stem:
             return []
-        first = (self.first, self.first.replace(".", "_"))
+        last = (self.last_of[stride], self.last_of[stride].replace(".", "_"))
         leaves = []
         for name, module in self.net.named_modules():
-            if name in first:
+            if name in last:
                 return [*leaves, module]
             if not any(module.children()):
                 leaves.append(module)
@@ -147,8 +148,8 @@ class VggBackbone(nn.Module):
             stages[-1].append(layer)
         self.stages = nn.ModuleList(nn.Sequential(*stage) for stage in stages[:5])
 
-    def first_layers(self) -> list[nn.Module]:
-        return list(self.stages[:2])
+    def first_layers(self, stride: int) -> list[nn.Module]:
+        return list(self.stages[: 1 + stride // 2])
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:
         shallow = image
@@ -184,32 +185,32 @@ BACKBONES: dict[str, Callable[[str, str, int], Backbone]] = {
 """Backbones that are not taken from timm as they are."""
 
 
-def build_backbone(name: str, weights: str, stride: int) -> Backbone:
+def build_backbone(name: str, weights: str, stride: int, drop_path: float = 0.0) -> Backbone:
     """A backbone by name, with its initial weights: ``imagenet``, ``none`` or a file.
 
+    ``drop_path`` is the rate of stochastic depth, where timm's model has it.
     Raises SettingError where the name, the stride or the weights cannot be had.
     """
-    return BACKBONES.get(name, TimmBackbone)(name, weights, stride)
+    if name in BACKBONES:
+        return BACKBONES[name](name, weights, stride)
+    return TimmBackbone(name, weights, stride, drop_path)
 
 
-def create(name: str, weights: str, stride: int) -> tuple[Any, bool]:
+def create(name: str, weights: str, stride: int, drop_path: float) -> tuple[Any, bool]:
     """A timm model that gives feature maps, and whether it could be dilated to ``stride``.
 
-    Models differ in what they can be asked for: dilation, or any picture size.
+    Models differ in what they can be asked for: dilation, any picture size, stochastic depth.
     """
+    extra: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
     if name in PACKAGED:
-        net = timm.create_model(f"tf_{name}", features_only=True, output_stride=stride)
+        net = timm.create_model(f"tf_{name}", features_only=True, output_stride=stride, **extra)
         if weights == "imagenet":
             load_in_order(net, packaged_weights(name))
         elif weights != "none":
             fill(net, read_tensors(weights), weights)
         return net, True
-    for options in (
-        {"output_stride": stride},
-        {"dynamic_img_size": True},
-        {"strict_img_size": False},
-        {},
-    ):
+    ways = ({"output_stride": stride}, {"dynamic_img_size": True}, {"strict_img_size": False}, {})
+    for options in [way | extra for way in ways] + list(ways):
         try:
             net = timm_model(name, weights, features_only=True, **options)
         except (TypeError, AssertionError, NotImplementedError):

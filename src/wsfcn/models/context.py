@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from wsfcn.models.layers import IdleNorm2d
+from wsfcn.models.layers import Dropout, IdleNorm2d
 
 
 class LargeKernelBranch(nn.Module):
@@ -96,7 +96,7 @@ class FlexibleContext(nn.Module):
             nn.Conv2d((len(self.branches) + 1) * width, width, 1, bias=False), norm(width)
         )
         self.spatial_attention = SpatialAttention()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, deep: Float[Tensor, "b d h w"]) -> Float[Tensor, "b c h w"]:
         contexts = [branch(deep) for branch in self.branches]
@@ -131,7 +131,7 @@ class AtrousPyramid(nn.Module):
             nn.Conv2d((len(self.branches) + 1) * width, width, 1, bias=False),
             norm(width),
             nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, deep: Float[Tensor, "b d h w"]) -> Float[Tensor, "b c h w"]:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsfcn.models.layers import conv_norm_relu, resize
+from wsfcn.models.layers import coins, conv_norm_relu, resize
 
 
 class StochasticGate(nn.Module):
@@ -33,8 +33,9 @@ class StochasticGate(nn.Module):
     ) -> Float[Tensor, "b c h w"]:
         if not self.training or self.psi == 0:
             return torch.lerp(high, low, self.psi)
-        take_high = torch.rand_like(high) < 1 - self.psi
-        return torch.where(take_high, (high - self.psi * low) / (1 - self.psi), low)
+        return torch.where(
+            coins(high, 1 - self.psi), torch.lerp(low, high, 1 / (1 - self.psi)), low
+        )
 
 
 class FlowAlignment(nn.Module):

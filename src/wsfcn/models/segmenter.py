@@ -8,8 +8,9 @@ from wsfcn.config import ModelSettings
 from wsfcn.errors import SettingError
 from wsfcn.models.backbones import Backbone, build_backbone
 from wsfcn.models.context import CONTEXTS
+from wsfcn.models.folding import fold_norms
 from wsfcn.models.fusion import FUSIONS
-from wsfcn.models.layers import IdleNorm2d, conv_norm_relu
+from wsfcn.models.layers import Dropout, IdleNorm2d, conv_norm_relu
 from wsfcn.models.scoring import add_background, image_scores
 from wsfcn.types import Features, Prediction
 
@@ -35,20 +36,20 @@ class Segmenter(nn.Module):
         scoring: str = "masks",
         focal_power: float = 3.0,
         focal_floor: float = 0.01,
-        freeze: bool = True,
+        frozen_stride: int = 4,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.norms: list[nn.Module] = []
-        if freeze:
-            self._freeze()
+        if frozen_stride:
+            self._freeze(frozen_stride)
         self.context = context
         self.fusion = fusion
         self.head = nn.Sequential(
             conv_norm_relu(width, width, 3),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             conv_norm_relu(width, width, 3),
-            nn.Dropout(dropout / 5),
+            Dropout(dropout / 5),
             nn.Conv2d(width, classes - 1, 1),
         )
         self.tag_head = (
@@ -64,12 +65,19 @@ class Segmenter(nn.Module):
         fused = self.fusion(features.shallow, context)
         return self.prediction(features.deep, self.head(fused))
 
-    def _freeze(self) -> None:
-        """Fix the backbone's first layers, and its batch norms with their statistics."""
+    def scores(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n"]:
+        """The image scores; alone, where they do not come from masks."""
+        if self.tag_head is None:
+            return self(image).scores
+        return self.tag_head(self.features(image).deep).float().mean((2, 3))
+
+    def _freeze(self, stride: int) -> None:
+        """Fix the backbone's layers up to ``stride``, and its batch norms with their statistics."""
         assert isinstance(self.backbone, nn.Module)
         self.norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
-        for module in (*self.backbone.first_layers(), *self.norms):
+        for module in (*self.backbone.first_layers(stride), *self.norms):
             module.requires_grad_(False)
+        fold_norms(self.backbone)
 
     def train(self, mode: bool = True) -> "Segmenter":
         super().train(mode)
@@ -105,7 +113,7 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
             f"model.dilations {len(settings.dilations)}: give both the same length"
         )
     weights = settings.weights if pretrained else "none"
-    backbone = build_backbone(settings.backbone, weights, settings.stride)
+    backbone = build_backbone(settings.backbone, weights, settings.stride, settings.drop_path)
     norm = IdleNorm2d if settings.context_norm == "idle" else nn.BatchNorm2d
     context = CONTEXTS[settings.context](
         backbone.deep_channels,
@@ -128,7 +136,7 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
         scoring=settings.scoring,
         focal_power=settings.focal_power,
         focal_floor=settings.focal_floor,
-        freeze=settings.freeze,
+        frozen_stride=settings.frozen_stride,
     )
 
 

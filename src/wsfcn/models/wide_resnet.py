@@ -109,9 +109,9 @@ class WideResNet38(nn.Module):
         others = (BasicBlock(outputs, outputs, outputs) for _ in range(count - 1))
         return nn.Sequential(first, *others)
 
-    def first_layers(self) -> list[nn.Module]:
-        """The stem and the first stage."""
-        return [self.stem, self.stage2]
+    def first_layers(self, stride: int) -> list[nn.Module]:
+        """The stem, and the stages that go down to a stride of 2 or 4."""
+        return [self.stem, self.stage2, self.stage3][: 1 + stride // 2]
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:
         shallow = self.stage3(self.stage2(self.stem(image)))

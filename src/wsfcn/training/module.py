@@ -13,12 +13,15 @@ from wsfcn.checkpoint import header
 from wsfcn.config import TrainSettings
 from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, collate
 from wsfcn.data.loading import EpochOrder, training_loader
-from wsfcn.data.transforms import training_transform
+from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.evaluation import ConfusionMatrix, tag_map
 from wsfcn.images import read_mask
 from wsfcn.models.layers import resize
 from wsfcn.models.segmenter import Segmenter
+from wsfcn.training.averaging import MovingAverage
+from wsfcn.training.failures import NonFiniteLossError
 from wsfcn.training.optim import build_optimizer, build_schedule
+from wsfcn.training.processes import gathered
 from wsfcn.training.step import training_losses
 from wsfcn.types import Batch
 
@@ -56,18 +59,23 @@ class SegmentationTraining(L.LightningModule):
             resumed=trainer.current_epoch,
             skip=progress.processed * per_process,
         )
-        transform = training_transform(settings.data)
         pictures = TrainingSet(
-            self.data.train, self.data.classes, transform, settings.seed, settings.data.broken
+            self.data.train,
+            self.data.classes,
+            training_transform(settings.data),
+            settings.seed,
+            settings.data.broken,
+            smallest_side(settings.data),
         )
         return training_loader(pictures, order, per_process, settings.run.workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """Whole validation pictures, one at a time."""
-        pictures = ViewingSet(self.data.val, self.data.classes)
+        """Whole validation pictures, one at a time; each process has its share of them."""
+        mine = self.data.val[self.trainer.global_rank :: self.trainer.world_size]
+        pictures = ViewingSet(mine, self.data.classes)
         return DataLoader(pictures, 1, num_workers=self.settings.run.workers, collate_fn=collate)
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> Tensor | None:
         # Gate and dropout depend on the seed and the step alone, so a resumed run repeats them.
         state = (self.settings.seed, self.global_step, self.global_rank)
         torch.manual_seed(hash(state) % 2**63)
@@ -78,7 +86,16 @@ class SegmentationTraining(L.LightningModule):
             pseudo,
             warm=epoch >= self.settings.optim.warmup,
             own_share=pseudo.own_share if epoch >= pseudo.own_after else 0.0,
+            teacher=self.teacher,
         )
+        finite = bool(torch.isfinite(losses.total))
+        if not self.trainer.strategy.reduce_boolean_decision(finite):
+            if self.settings.optim.skip_nonfinite:
+                return None
+            raise NonFiniteLossError(
+                f"step {self.global_step}: the loss is {losses.total.item()} with the pictures "
+                f"{', '.join(batch.names)}: lower optim.rate, or set optim.skip-nonfinite"
+            )
         self.log("loss", losses.total, prog_bar=True, logger=False)
         values = {"total": losses.total, "tags": losses.tags, "masks": losses.masks}
         self.log_dict({f"loss/{name}": value for name, value in values.items()})
@@ -86,6 +103,15 @@ class SegmentationTraining(L.LightningModule):
         # The loggers' own count goes astray after a step that was cut off.
         self.log("step", float(self.global_step))
         return losses.total
+
+    @property
+    def teacher(self) -> Segmenter | None:
+        """The network that makes the pseudo-labels, where it is not the one that learns."""
+        if not self.settings.pseudo.teacher:
+            return None
+        callbacks: list[Any] = self.trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
+        averages = (c for c in callbacks if isinstance(c, MovingAverage))
+        return next((average.model for average in averages), None)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         prediction = self.model(batch.image)
@@ -105,9 +131,13 @@ class SegmentationTraining(L.LightningModule):
         return path if path and path.exists() else None
 
     def on_validation_epoch_end(self) -> None:
-        scores, tags = torch.stack(self.val_scores), torch.stack(self.val_tags)
-        found = tag_map(scores.numpy(), tags.numpy())
-        covered = 100 * float(np.mean(self.val_covered)) if self.val_covered else 0.0
+        seen = (self.val_scores, self.val_tags, self.val_covered, [self.val_confusion.matrix])
+        scores, tags, shares, matrices = (
+            [item for part in parts for item in part] for parts in zip(*gathered(seen), strict=True)
+        )
+        found = tag_map(torch.stack(scores).numpy(), torch.stack(tags).numpy())
+        covered = 100 * float(np.mean(shares)) if shares else 0.0
+        self.val_confusion.matrix = np.sum(matrices, axis=0)
         values = {"val/tag_map": found, "val/coverage": covered}
         # Harmonic mean: right about what is there, and with a mask for it.
         values["val/score"] = 2 * found * covered / max(found + covered, 1e-9)

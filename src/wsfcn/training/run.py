@@ -12,7 +12,14 @@ import lightning as L
 import torch
 import yaml
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import (
+    CSVLogger,
+    Logger,
+    MLFlowLogger,
+    TensorBoardLogger,
+    WandbLogger,
+)
+from lightning.pytorch.utilities import rank_zero_only
 
 from wsfcn.checkpoint import BEST, LAST, find_checkpoint, read_checkpoint
 from wsfcn.config import TrainSettings, to_dict
@@ -20,8 +27,12 @@ from wsfcn.data.dataset import open_data
 from wsfcn.errors import SettingError
 from wsfcn.files import atomic
 from wsfcn.models.segmenter import build_segmenter
+from wsfcn.training.averaging import MovingAverage
+from wsfcn.training.failures import NonFiniteLossError, explained
 from wsfcn.training.labels import Snapshots
+from wsfcn.training.memory import keep_freed_memory
 from wsfcn.training.module import SegmentationTraining
+from wsfcn.training.processes import share_norms
 from wsfcn.training.progress import progress
 
 
@@ -57,7 +68,10 @@ class KeepCheckpoints(ModelCheckpoint):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        if trainer.global_step:
+        # After these, writing would fail again, or keep what is broken.
+        broken = isinstance(exception, NonFiniteLossError | OSError)
+        # Several processes save together or not at all, and the others may be elsewhere.
+        if trainer.global_step and trainer.world_size == 1 and not broken:
             trainer.save_checkpoint(self.last)
 
 
@@ -68,28 +82,52 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     ``snapshots/``, an epoch's masks and pseudo-labels of a few training pictures.
     With ``resume``, a run folder, the training goes on from its last checkpoint.
 
-    Raises DataError for data that cannot be used, SettingError for settings that do not fit.
+    Raises DataError for data that cannot be used, SettingError for settings that do not fit,
+    TrainingError where the training cannot go on.
     """
     checkpoint = find_checkpoint(resume, (LAST,)) if resume else None
+    processes = settings.run.devices * settings.run.nodes
     if settings.optim.batch < 2:
         raise SettingError("optim.batch: batch norms need at least 2 pictures")
+    if settings.optim.batch % processes:
+        raise SettingError(
+            f"optim.batch: {settings.optim.batch} pictures cannot be shared evenly by "
+            f"{processes} processes"
+        )
+    if processes > 1 and settings.optim.skip_nonfinite:
+        raise SettingError("optim.skip-nonfinite: works in one process alone")
     L.seed_everything(settings.seed, verbose=False)
+    keep_freed_memory()
     data = open_data(settings.data)
     model = build_segmenter(settings.model, len(data.classes))
     module = SegmentationTraining(model.to(memory_format=torch.channels_last), data, settings)
+    if processes > 1:
+        share_norms(model)
+    if settings.run.compile:
+        model.compile()
     out = settings.run.out
     _write_settings(out, settings)
     shown = progress(settings.optim.batch)
+    averaging = [MovingAverage(settings.optim.average)] if settings.optim.average else []
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = L.Trainer(
         accelerator=settings.run.device,
+        devices=settings.run.devices,
+        num_nodes=settings.run.nodes,
+        # The masks' layers have no gradients before the warm-up ends.
+        strategy="auto" if processes == 1 else "ddp_find_unused_parameters_true",
         precision=_precision(settings),
         max_epochs=settings.optim.epochs,
-        logger=[_table(out, checkpoint), TensorBoardLogger(out, name="", version="tensorboard")],
+        logger=[
+            _table(out, checkpoint),
+            TensorBoardLogger(out, name="", version="tensorboard"),
+            *_service(settings),
+        ],
         callbacks=[
             KeepCheckpoints(out / "checkpoints", settings.run.save_every),
             Snapshots(out / "snapshots", data, settings.pseudo),
             shown,
+            *averaging,
         ],
         enable_progress_bar=isinstance(shown, ProgressBar),
         log_every_n_steps=settings.run.log_every,
@@ -104,11 +142,16 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
         except SystemExit:
             # Lightning's answer to Ctrl-C; a library leaves the exit to its caller.
             raise KeyboardInterrupt from None
+        except Exception as error:
+            if known := explained(error, out):
+                raise known from error
+            raise
     if trainer.received_sigterm:
         sys.exit(128 + signal.SIGTERM)
     return out
 
 
+@rank_zero_only
 def _write_settings(out: Path, settings: TrainSettings) -> None:
     try:
         with atomic(out / "settings.yaml") as name:
@@ -128,7 +171,8 @@ def _table(out: Path, checkpoint: Path | None) -> CSVLogger:
                 if int(row["step"]) < step:
                     kept.append({key: float(value) for key, value in row.items() if value})
     # Lightning deletes the table of an earlier run when it starts a new one.
-    table.unlink(missing_ok=True)
+    if rank_zero_only.rank == 0:
+        table.unlink(missing_ok=True)
     logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*exists and is not empty")
@@ -136,6 +180,23 @@ def _table(out: Path, checkpoint: Path | None) -> CSVLogger:
             logger.log_metrics(values, int(values["step"]))
         logger.save()
     return logger
+
+
+def _service(settings: TrainSettings) -> list[Logger]:
+    """The logger of a tracking service, if one is asked for."""
+    name, out = settings.run.logger, settings.run.out
+    if name == "none":
+        return []
+    try:
+        if name == "wandb":
+            return [WandbLogger(out.name, save_dir=out, project="wsfcn", config=to_dict(settings))]
+        logger = MLFlowLogger("wsfcn", run_name=out.name)
+    except ModuleNotFoundError:
+        raise SettingError(
+            f"run.logger: {name} is not installed; pip install 'wsfcn[{name}]'"
+        ) from None
+    logger.log_hyperparams(to_dict(settings))
+    return [logger]
 
 
 def _precision(settings: TrainSettings) -> Any:

@@ -25,19 +25,28 @@ from wsfcn.types import IGNORE, Batch, Losses, Prediction
 
 
 def training_losses(
-    model: Segmenter, batch: Batch, settings: PseudoSettings, *, warm: bool, own_share: float = 0.0
+    model: Segmenter,
+    batch: Batch,
+    settings: PseudoSettings,
+    *,
+    warm: bool,
+    own_share: float = 0.0,
+    teacher: Segmenter | None = None,
 ) -> Losses:
     """The losses of one batch; until the network is ``warm``, those of the tags alone.
 
-    ``own_share`` is the weight of the network's own masks in labels from activations.
+    ``own_share`` is the weight of the network's own masks in labels from activations. A
+    ``teacher``, the moving average of the network in evaluation mode, makes the labels in its place
+    (Mean Teachers, Tarvainen and Valpola, 2017).
     """
-    prediction = model(batch.image)
-    from_tags = tag_loss(prediction.scores, batch.tags)
     if not warm:
+        from_tags = tag_loss(model.scores(batch.image), batch.tags)
         nothing = torch.zeros_like(from_tags)
         return Losses(from_tags, from_tags, nothing, coverage=nothing)
 
-    labels = make_labels(batch, prediction, settings, own_share)
+    prediction = model(batch.image)
+    from_tags = tag_loss(prediction.scores, batch.tags)
+    labels = make_labels(batch, _taught(prediction, batch, teacher), settings, own_share)
     logits = resize(prediction.logits, size_of(labels), align_corners=True)
     from_masks = mask_loss(logits, labels, batch.tags, settings.balance).mean()
     coverage = (labels != IGNORE).float().mean()
@@ -74,6 +83,11 @@ def make_labels(
         background_cutoff=settings.background_cutoff,
         low=settings.low,
     )
+
+
+@torch.no_grad()
+def _taught(prediction: Prediction, batch: Batch, teacher: Segmenter | None) -> Prediction:
+    return teacher(batch.image) if teacher else prediction
 
 
 def size_of(maps: Tensor) -> tuple[int, int]:

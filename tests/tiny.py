@@ -1,0 +1,32 @@
+"""A training of seconds: a small network from random weights, on a few small scenes."""
+
+from pathlib import Path
+from typing import Any
+
+from wsfcn.config import DataSettings, ModelSettings, OptimSettings, RunSettings, TrainSettings
+from wsfcn.data.scenes import write_scenes
+
+BATCH, SIZE = 8, 64
+
+
+def scenes(folder: Path, steps: int) -> Path:
+    """Scenes for ``steps`` steps an epoch; four to validate on."""
+    write_scenes(folder, train=BATCH * steps, val=4, size=SIZE)
+    return folder
+
+
+def settings(
+    root: Path,
+    out: Path,
+    *,
+    model: dict[str, Any] | None = None,
+    optim: dict[str, Any] | None = None,
+    run: dict[str, Any] | None = None,
+) -> TrainSettings:
+    """Two epochs, half of the first of tags alone; every step in the table."""
+    return TrainSettings(
+        data=DataSettings(root=root, crop=SIZE),
+        model=ModelSettings(**{"width": 8, "weights": "none"} | (model or {})),
+        optim=OptimSettings(**{"epochs": 2, "warmup": 0.5, "batch": BATCH} | (optim or {})),
+        run=RunSettings(out=out, **{"workers": 0, "log_every": 1, "device": "cpu"} | (run or {})),
+    )

@@ -1,0 +1,133 @@
+"""A training that cannot go on says why in one line, and leaves a whole checkpoint."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import tiny
+from wsfcn.checkpoint import load_checkpoint
+from wsfcn.errors import SettingError, TrainingError
+from wsfcn.training import module
+from wsfcn.training.failures import explained
+from wsfcn.training.run import train
+from wsfcn.types import Losses
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return tiny.scenes(tmp_path_factory.mktemp("data") / "scenes", steps=3)
+
+
+def breaks_at(step: int, error: BaseException | None = None):
+    """The losses, but at a step they raise ``error`` or are not a number."""
+    honest = module.training_losses
+    count = 0
+
+    def losses(*arguments, **options) -> Losses:
+        nonlocal count
+        count += 1
+        found = honest(*arguments, **options)
+        if count != step + 1:
+            return found
+        if error:
+            raise error
+        return found._replace(total=found.total * torch.nan)
+
+    return losses
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(monkeypatch, root, tmp_path):
+    monkeypatch.setattr(module, "training_losses", breaks_at(4))
+    with pytest.raises(TrainingError) as error:
+        train(tiny.settings(root, tmp_path / "run"))
+    text = str(error.value)
+    assert text.startswith("step 4: the loss is nan with the pictures ")
+    assert "lower optim.rate" in text
+    assert "last.ckpt" in text
+    weights = load_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt").model.state_dict()
+    assert all(value.isfinite().all() for value in weights.values())
+    # What it names is what went in.
+    named = text.split("pictures ")[1].split(":")[0].split(", ")
+    assert len(named) == tiny.BATCH
+    assert all((root / "images" / f"{name}.jpg").exists() for name in named)
+
+
+def test_or_passes_over_the_step_on_request(monkeypatch, root, tmp_path):
+    monkeypatch.setattr(module, "training_losses", breaks_at(1))
+    changes = {"skip_nonfinite": True, "epochs": 1}
+    out = train(tiny.settings(root, tmp_path / "run", optim=changes))
+    weights = load_checkpoint(out).model.state_dict()
+    assert all(value.isfinite().all() for value in weights.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "lower optim.batch or data.crop"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "lower optim.batch"),
+    ],
+)
+def test_out_of_memory(monkeypatch, root, tmp_path, error, message):
+    monkeypatch.setattr(module, "training_losses", breaks_at(0, error))
+    with pytest.raises(TrainingError, match=message):
+        train(tiny.settings(root, tmp_path / "run"))
+
+
+def test_an_error_of_ours_is_not_hidden(tmp_path):
+    assert explained(RuntimeError("mat1 and mat2 shapes cannot be multiplied"), tmp_path) is None
+
+
+def test_a_dead_worker_is_named(monkeypatch, root, tmp_path):
+    here = os.getpid()
+
+    def die(*arguments):
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("the loader reads in a process of its own")
+
+    monkeypatch.setattr("wsfcn.data.dataset.read_picture", die)
+    with pytest.raises(TrainingError, match=r"decodes pictures died.*lower run\.workers"):
+        train(tiny.settings(root, tmp_path / "run", run={"workers": 1}))
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_last_checkpoint_whole(root, tmp_path):
+    out = tmp_path / "run"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path; import tiny; from wsfcn.errors import WsfcnError\n"
+        "from wsfcn.training.run import train\n"
+        "try: train(tiny.settings(Path(sys.argv[2]), Path(sys.argv[3])), Path(sys.argv[3]))\n"
+        "except WsfcnError as error: sys.exit(f'wsfcn: {error}')"
+    )
+    train(tiny.settings(root, out, optim={"epochs": 1}))
+    last = out / "checkpoints" / "last.ckpt"
+    before = last.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parents[1]), str(root), str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+        # No file may grow beyond a megabyte: the checkpoint cannot be written.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)),
+    )
+    assert done.returncode == 1
+    assert "make room" in done.stderr.splitlines()[-1]
+    assert last.read_bytes() == before
+    assert not [path for path in last.parent.iterdir() if path.suffix != ".ckpt"]
+
+
+def test_batches_that_processes_cannot_share_are_refused(root, tmp_path):
+    with pytest.raises(SettingError, match="cannot be shared evenly by 3 processes"):
+        train(tiny.settings(root, tmp_path / "run", run={"devices": 3}))
+
+
+def test_a_logger_that_is_not_installed(root, tmp_path):
+    with pytest.raises(SettingError, match=r"pip install 'wsfcn\[mlflow\]'"):
+        train(tiny.settings(root, tmp_path / "run", run={"logger": "mlflow"}))

@@ -1,0 +1,59 @@
+"""Two processes learn what one learns."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import tiny
+from wsfcn.checkpoint import read_checkpoint
+
+CODE = """
+import sys, torch
+torch.set_num_threads(1)
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+import tiny
+from wsfcn.training.run import train
+changes = {"rate": 1e-3, "optimizer": "sgd", "average": 0, "epochs": 2}
+quiet = {"gate": 0.0, "dropout": 0.0, "drop_path": 0.0}
+run = {"devices": int(sys.argv[4])}
+train(tiny.settings(Path(sys.argv[2]), Path(sys.argv[3]), model=quiet, optim=changes, run=run))
+"""
+
+
+def start(root: Path, out: Path, devices: int) -> None:
+    here = str(Path(__file__).parents[1])
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    script = out.with_suffix(".py")
+    script.write_text(CODE)
+    subprocess.run(
+        [sys.executable, script, here, str(root), str(out), str(devices)],
+        check=True,
+        timeout=300,
+        env=os.environ | {"MASTER_PORT": port},
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_weights_of_one(tmp_path):
+    root = tiny.scenes(tmp_path / "scenes", steps=5)
+    for devices in (1, 2):
+        start(root, tmp_path / f"run{devices}", devices)
+    one, two = (read_checkpoint(tmp_path / f"run{n}" / "checkpoints" / "last.ckpt") for n in (1, 2))
+    assert one["global_step"] == two["global_step"] == 10
+    moved = 0.0
+    for name, value in one["state_dict"].items():
+        torch.testing.assert_close(value, two["state_dict"][name], rtol=1e-5, atol=1e-5)
+        moved += float((value - torch.zeros_like(value)).abs().sum())
+    assert moved > 0
+    # Validation over both processes counts each picture once.
+    tables = [(tmp_path / f"run{n}" / "metrics.csv").read_text().splitlines() for n in (1, 2)]
+    assert len(tables[0]) == len(tables[1])
+    assert tables[0][0] == tables[1][0]
