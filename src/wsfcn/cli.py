@@ -244,15 +244,24 @@ def prepare(
 
 
 @app.command
-def inspect(*, data: DataSettings = DATA_DEFAULTS) -> int:
+def inspect(*, page: Path | None = None, data: DataSettings = DATA_DEFAULTS) -> int:
     """Say what a data set holds, and what would stop a training: wsfcn inspect --data.root DIR.
 
     The exit code is 1 where a training would stop, or pictures are broken.
+
+    Parameters
+    ----------
+    page
+        Write it all to this HTML file too, with pictures of each class.
     """
     from wsfcn.data.inspect import inspect_data, print_inspection
+    from wsfcn.report import write_inspection
 
     found = inspect_data(data)
     print_inspection(found)
+    if page:
+        write_inspection(page, found)
+        print(f"page: {page}")
     return 1 if found.errors else 0
 
 

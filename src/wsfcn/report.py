@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from wsfcn.errors import DataError
+from wsfcn.data.inspect import Inspection, summary
+from wsfcn.errors import DataError, PictureError
 from wsfcn.evaluation import ConfusionMatrix
 from wsfcn.files import atomic
 from wsfcn.images import read_mask, read_picture
@@ -47,13 +49,12 @@ def write_report(run: Path, examples: Mapping[str, Sequence[Example]] | None = N
     ``examples`` are groups of pictures, each under its title. Raises DataError where the folder is
     no run.
     """
-    from jinja2 import Environment, PackageLoader
-
     settings = run / "settings.yaml"
     if not settings.exists():
         raise DataError(f"{run}: holds no settings.yaml; is it the folder of a run?")
-    page = Environment(loader=PackageLoader("wsfcn"), autoescape=True).get_template("report.html")
-    html = page.render(
+    write_page(
+        run / "report.html",
+        "report.html",
         name=run.name,
         settings=settings.read_text(),
         curves=[line_chart(title, points) for title, points in read_curves(run / "metrics.csv")],
@@ -67,9 +68,60 @@ def write_report(run: Path, examples: Mapping[str, Sequence[Example]] | None = N
             for path in _few(sorted((run / "snapshots").glob("*.jpg")))
         ],
     )
-    with atomic(run / "report.html") as name:
-        name.write_text(html, encoding="utf-8")
     return run / "report.html"
+
+
+def write_inspection(path: Path, found: Inspection) -> None:
+    """Write what `inspect_data` found as one page, with sample pictures of each class."""
+    classes = found.classes.objects if found.classes else ()
+    train = found.counts.get("train", Counter())
+    most = max((train[name] for name in classes), default=0) or 1
+    pairs = found.together + Counter({(two, one): n for (one, two), n in found.together.items()})
+    shown = classes if len(classes) <= LARGEST_MATRIX else ()
+    charts = [
+        line_chart(f"{what} in pixels, in order", [*enumerate(sorted(sides), 1)], unit="picture")
+        for what, sides in zip(("width", "height"), zip(*found.sizes, strict=True), strict=False)
+    ]
+    write_page(
+        path,
+        "inspect.html",
+        name="What the data holds",
+        pictures=summary(found),
+        errors=found.errors,
+        hints=found.hints,
+        splits=list(found.counts),
+        rows=[
+            (name, [counts[name] for counts in found.counts.values()], 100 * train[name] / most)
+            for name in classes
+        ],
+        together=[
+            (row, [100 * pairs[row, column] / max(train[row], 1) for column in shown])
+            for row in shown
+        ],
+        sizes=charts,
+        samples=[
+            (name, [(file.name, data_uri(_thumbnail(file))) for file in files])
+            for name, files in found.samples.items()
+        ],
+    )
+
+
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Fill a template of this package, and write it whole or not at all."""
+    from jinja2 import Environment, PackageLoader
+
+    page = Environment(loader=PackageLoader("wsfcn"), autoescape=True).get_template(template)
+    with atomic(path) as name:
+        name.write_text(page.render(values), encoding="utf-8")
+
+
+def _thumbnail(path: Path) -> Image.Image:
+    try:
+        picture = read_picture(path, 200)
+    except PictureError:
+        return Image.new("RGB", (200, 150), "grey")
+    picture.thumbnail((200, 200))
+    return picture
 
 
 def worst_and_best(

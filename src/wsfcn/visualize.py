@@ -52,8 +52,9 @@ def line_chart(
     title: str,
     points: Sequence[tuple[float, float]],
     size: tuple[int, int] = (320, 150),
+    unit: str = "step",
 ) -> str:
-    """One series over its steps as an SVG that takes its colours from the page.
+    """One series over its steps (or other ``unit``) as an SVG that takes its colours from the page.
 
     >>> "polyline" in line_chart("loss", [(0, 2.0), (10, 1.0)])
     True
@@ -76,7 +77,7 @@ def line_chart(
         f'<text x="{left}" y="14" class="title">{escape(title)}</text>'
         f'<text x="{left - 5}" y="{top + 5}" text-anchor="end">{high:.3g}</text>'
         f'<text x="{left - 5}" y="{floor}" text-anchor="end">{low:.3g}</text>'
-        f'<text x="{width - 8}" y="{height - 5}" text-anchor="end">step {max(steps):.0f}</text>'
+        f'<text x="{width - 8}" y="{height - 5}" text-anchor="end">{unit} {max(steps):.0f}</text>'
         f'<path class="axis" d="M{left} {top}V{floor}H{width - 8}"/>'
         f'<polyline points="{line}"/></svg>'
     )

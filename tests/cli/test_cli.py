@@ -28,6 +28,8 @@ def run(*arguments: str | Path) -> int:
         (["train", "--data.crp", "3"], "Did you mean --data.crop?"),
         (["train", "--config", "nowhere.yaml"], "nowhere.yaml: cannot read the recipe"),
         (["predict", "nowhere", "picture.jpg", "-o", "out"], "no such"),
+        (["predict", "run", "p.jpg", "-o", "out", "--preset=fats"], "Did you mean 'fast'?"),
+        (["predict", "run", "p.jpg", "-o", "out", "--part", "3/2"], "p.jpg: no such picture"),
         (["evaluate", "masks", "truth", "--classes", "nowhere.txt"], "nowhere.txt"),
         (["report", "nowhere"], "nowhere"),
     ],

@@ -12,7 +12,7 @@ from wsfcn.checkpoint import Checkpoint
 from wsfcn.config import DataSettings, ModelSettings, PredictSettings, TrainSettings
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.images import read_mask
-from wsfcn.inference.folder import find_pictures, predict_folder
+from wsfcn.inference.folder import find_pictures, part_of, predict_folder
 from wsfcn.inference.multiscale import average, look
 from wsfcn.inference.outputs import annotations
 from wsfcn.inference.predictor import Predictor
@@ -175,3 +175,16 @@ def test_what_cannot_be_written_or_found_is_refused(checkpoint, pictures, tmp_pa
         find_pictures([tmp_path / "empty"])
     with pytest.raises(PictureError, match="no such picture"):
         find_pictures([tmp_path / "*.gif"])
+
+
+def test_parts_hold_each_picture_once(monkeypatch):
+    pictures = [Path(f"{n}.jpg") for n in range(11)]
+    parts = [part_of(pictures, None, f"{n}/4")[0] for n in range(1, 5)]
+    assert sorted(path for part in parts for path in part) == sorted(pictures)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    for rank, part in enumerate(parts):
+        monkeypatch.setenv("RANK", str(rank))
+        assert part_of(pictures, Path("all.json"), None) == (part, Path(f"all-{rank + 1}of4.json"))
+    for wrong in ("0/4", "5/4", "4", "x/y"):
+        with pytest.raises(SettingError, match="the second of eight parts is 2/8"):
+            part_of(pictures, None, wrong)

@@ -12,6 +12,7 @@ from wsfcn.data.inspect import inspect_data, print_inspection
 from wsfcn.data.submission import FOLDER, write_submission
 from wsfcn.errors import MaskError
 from wsfcn.images import write_mask
+from wsfcn.report import write_inspection
 
 
 @pytest.fixture
@@ -41,6 +42,24 @@ def test_counts_pairs_and_sizes(root, capsys):
     assert "'cow' is on 1 training pictures" in hints
     print_inspection(found)
     assert "cow" in capsys.readouterr().out
+
+
+def test_the_page_shows_it_all_and_needs_no_other_file(root, tmp_path):
+    (root / "images" / "03.png").write_bytes(b"broken")
+    page = tmp_path / "out" / "page.html"
+    write_inspection(page, inspect_data(DataSettings(root=root)))
+    html = page.read_text()
+    for text in ("11 pictures", "always come together", "03.png: cannot"):
+        assert text in html
+    # Six pictures each of cat and dog, one of cow.
+    assert html.count("data:image/jpeg") == 13
+    assert html.count("<svg") == 2
+    assert "http" not in html.replace("http://www.w3.org", "")
+
+
+def test_a_page_about_nothing(tmp_path):
+    write_inspection(tmp_path / "page.html", inspect_data(DataSettings(root=tmp_path / "nowhere")))
+    assert "no such folder" in (tmp_path / "page.html").read_text()
 
 
 def test_broken_unlisted_and_duplicate_pictures_are_named(root):

@@ -10,33 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
+import tiny
 from wsfcn.checkpoint import read_checkpoint
-from wsfcn.config import (
-    DataSettings,
-    ModelSettings,
-    OptimSettings,
-    RunSettings,
-    TrainSettings,
-)
-from wsfcn.data.scenes import write_scenes
 
 EPOCHS, STEPS = 2, 4
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    scenes = tmp_path_factory.mktemp("data") / "scenes"
-    write_scenes(scenes, train=8 * STEPS, val=4, size=64)
-    return scenes
-
-
-def settings(root: Path, out: Path, **run) -> TrainSettings:
-    return TrainSettings(
-        data=DataSettings(root=root, crop=64),
-        model=ModelSettings(width=8, weights="none"),
-        optim=OptimSettings(epochs=EPOCHS, warmup=0.5, batch=8),
-        run=RunSettings(out=out, workers=0, log_every=1, device="cpu", **run),
-    )
+    return tiny.scenes(tmp_path_factory.mktemp("data") / "scenes", STEPS)
 
 
 def losses(out: Path) -> dict[int, float]:
@@ -57,11 +39,11 @@ def start(root: Path, out: Path, resume: bool = False) -> subprocess.Popen:
     """The training in a process of its own, saving after each step."""
     code = (
         "import sys, torch; torch.set_num_threads(1); sys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path; import test_resume as t; from wsfcn.training.run import train\n"
+        "from pathlib import Path; import tiny; from wsfcn.training.run import train\n"
         "root, out = Path(sys.argv[2]), Path(sys.argv[3])\n"
-        "train(t.settings(root, out, save_every=1), out if sys.argv[4:] else None)"
+        "train(tiny.settings(root, out, run={'save_every': 1}), out if sys.argv[4:] else None)"
     )
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1])
     arguments = [sys.executable, "-c", code, here, str(root), str(out), *["resume"][: int(resume)]]
     return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

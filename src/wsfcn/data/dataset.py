@@ -44,9 +44,10 @@ class TaggedPictures:
     masks: Path | None
 
 
-def open_data(settings: DataSettings) -> TaggedPictures:
+def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPictures:
     """Read a data set's tags, classes and splits, and check that its pictures exist.
 
+    ``tags`` are those of the folder, where they have been read already.
     Raises DataError, with file and line, for anything that training could not use.
     """
     if settings.root is None:
@@ -54,7 +55,7 @@ def open_data(settings: DataSettings) -> TaggedPictures:
     root = settings.root
     if not root.is_dir():
         raise DataError(f"{root}: no such folder")
-    tags = read_tags(root, settings.tags)
+    tags = tags or read_tags(root, settings.tags)
     classes = classes_of(root, tags)
     pictures = {}
     for path, found, where in tags.pictures:

@@ -23,6 +23,10 @@ FEW = 10
 """Training pictures below which a class is reported as rare."""
 
 
+SAMPLES = 6
+"""Pictures of each class on the page."""
+
+
 @dataclass
 class Inspection:
     """What was found."""
@@ -34,6 +38,8 @@ class Inspection:
     """Pictures of each split."""
     together: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Training pictures that show two classes."""
+    samples: dict[str, list[Path]] = field(default_factory=dict)
+    """A few training pictures of each class."""
     sizes: list[tuple[int, int]] = field(default_factory=list)
     untagged: int = 0
     """Pictures that are listed without a tag."""
@@ -58,7 +64,7 @@ def inspect_data(settings: DataSettings) -> Inspection:
     data: TaggedPictures | None = None
     try:
         tags = read_tags(root, settings.tags)
-        data = open_data(settings)
+        data = open_data(settings, tags)
     except DataError as error:
         found.errors.append(str(error))
     if tags:
@@ -116,6 +122,7 @@ def count_tags(data: TaggedPictures, found: Inspection) -> None:
         found.together.update(combinations(sorted(set(picture.tags)), 2))
     train = found.counts["train"]
     for name in data.classes.objects:
+        found.samples[name] = [p.path for p in data.train if name in p.tags][:SAMPLES]
         if train[name] == 0:
             found.hints.append(f"'{name}' is on no training picture: it cannot be learnt")
         elif train[name] < FEW:
@@ -125,6 +132,17 @@ def count_tags(data: TaggedPictures, found: Inspection) -> None:
     for (one, other), count in found.together.items():
         if count == train[one] == train[other] and count >= FEW:
             found.hints.append(f"'{one}' and '{other}' always come together: tags cannot part them")
+
+
+def summary(found: Inspection) -> str:
+    """Number and sizes of the pictures in a line."""
+    if not found.sizes:
+        return "no picture was read"
+    widths, heights = zip(*found.sizes, strict=True)
+    return (
+        f"{len(found.sizes)} pictures from {min(widths)} x {min(heights)} to {max(widths)} x "
+        f"{max(heights)}; without a tag: {found.untagged}"
+    )
 
 
 def print_inspection(found: Inspection) -> None:
@@ -142,12 +160,7 @@ def print_inspection(found: Inspection) -> None:
         table.add_section()
         table.add_row("pictures", *map(str, found.pictures.values()), "")
         console.print(table)
-    if found.sizes:
-        widths, heights = zip(*found.sizes, strict=True)
-        console.print(
-            f"sizes from {min(widths)} x {min(heights)} to {max(widths)} x {max(heights)}; "
-            f"without a tag: {found.untagged}"
-        )
+    console.print(summary(found))
     for hint in found.hints:
         console.print(f"note: {hint}", soft_wrap=True, markup=False)
     for error in found.errors:
