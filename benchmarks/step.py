@@ -10,7 +10,6 @@ layers frozen as in our step beside them. Ratios matter: seconds depend on the m
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,11 +62,18 @@ def network(settings: ModelSettings, classes: int, *, plain: bool = False) -> Se
 
 
 def added_memory(step: Callable[[], Tensor]) -> float:
-    """GiB that three steps add to the largest size of this process."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """GiB that three steps add to the size of this process at most."""
+    Path("/proc/self/clear_refs").write_text("5")  # forget the largest size so far
+    before = resident("VmRSS")
     for _ in range(3):
         step().backward()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
+    return (resident("VmHWM") - before) / 2**20
+
+
+def resident(field: str) -> int:
+    """A size of this process in KiB, as Linux tells it."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith(field))
 
 
 def main() -> None:

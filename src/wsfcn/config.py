@@ -104,9 +104,9 @@ class PseudoSettings:
     """Let the moving average of the network, where there is one, make the labels."""
     balance: float = 0.0
     """How much more the pixels of small classes weigh in the mask loss (1 in the paper)."""
-    activation_high: float = 0.6
+    activation_high: float = 0.55
     """Labels from activations: fraction of the class maximum above which a pixel is an object."""
-    activation_low: float = 0.3
+    activation_low: float = 0.25
     """Labels from activations: fraction of every maximum below which it is background."""
 
 

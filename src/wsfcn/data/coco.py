@@ -16,9 +16,11 @@ from jaxtyping import UInt8
 from rich.progress import track
 
 from wsfcn.data.classes import BACKGROUND
+from wsfcn.data.download import Archive
+from wsfcn.data.prepared import Prepared
 from wsfcn.data.tags import join_tags
-from wsfcn.data.voc import Prepared, write_lines
 from wsfcn.errors import DataError
+from wsfcn.files import write_lines
 from wsfcn.images import write_mask
 from wsfcn.types import IGNORE
 
@@ -27,6 +29,30 @@ EXPECTED = {
     "coco17": {"train": 117_266, "val": 4_952},
 }
 """Pictures with at least one object."""
+CHECKSUMS = {
+    "annotations/annotations_trainval2014.zip": "0a379cfc70b0e71301e0f377548639bd",
+    "annotations/annotations_trainval2017.zip": "f4bbac642086de4f52a3fdda2de5fa2c",
+    "zips/train2014.zip": "0da8c0bd3d6becc4dcb32757491aca88",
+    "zips/val2014.zip": "a3d79f5ed8d289b7a7554ce06a5782b3",
+    "zips/train2017.zip": "cced6f7f71b7629ddf16f17bbcfab6b2",
+    "zips/val2017.zip": "442b8da7639aecaf257c1dceb8ba8c80",
+}
+"""MD5 of COCO's archives by their path on its server."""
+
+
+def downloads(root: Path, year: str) -> list[Archive]:
+    """Annotations and pictures of a year ("14" or "17"), about 20 GB, where ``root`` lacks them."""
+    stems = [f"train20{year}", f"val20{year}"]
+    kept = {
+        f"annotations/annotations_trainval20{year}.zip": tuple(
+            f"annotations/instances_{stem}.json" for stem in stems
+        )
+    }
+    kept |= {f"zips/{stem}.zip": (stem,) for stem in stems if not pictures_folder(root, stem)}
+    return [
+        Archive(f"http://images.cocodataset.org/{path}", CHECKSUMS[path], holds)
+        for path, holds in kept.items()
+    ]
 
 
 class Objects(NamedTuple):
@@ -56,7 +82,7 @@ def prepare_coco(root: Path, out: Path, year: str, workers: int = 2) -> Prepared
             continue
         pictures, categories = read_objects(path)
         names = [BACKGROUND, *categories]
-        folder = next((f for f in (root / stem, root / "images" / stem) if f.is_dir()), None)
+        folder = pictures_folder(root, stem)
         if folder is None:
             raise DataError(f"{root}: holds no folder {stem} of pictures")
         present = {file.name for file in folder.iterdir()}
@@ -72,10 +98,17 @@ def prepare_coco(root: Path, out: Path, year: str, workers: int = 2) -> Prepared
         draw_masks(pictures, out / "masks", workers, f"Masks of {split}")
         write_lines(out / f"{split}.txt", (Path(p.name).stem for p in pictures))
     if not counts:
-        raise DataError(f"{root}: holds no annotations/instances_train20{year}.json")
+        raise DataError(
+            f"{root}: holds no annotations/instances_train20{year}.json; --download fetches it"
+        )
     write_lines(out / "classes.txt", names)
     write_lines(out / "tags.csv", rows)
     return Prepared(counts, 0, missing)
+
+
+def pictures_folder(root: Path, stem: str) -> Path | None:
+    """The folder of a split's pictures, in ``root`` or its folder ``images``."""
+    return next((f for f in (root / stem, root / "images" / stem) if f.is_dir()), None)
 
 
 def read_objects(path: Path) -> tuple[list[Objects], list[str]]:

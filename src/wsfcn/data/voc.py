@@ -5,33 +5,36 @@ The augmented training set is (VOC train + SBD train + SBD val) - VOC val, as ev
 """
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from os.path import relpath
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.progress import track
+from torchvision.datasets import SBDataset
+from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from wsfcn.data.classes import VOC
+from wsfcn.data.download import Archive
+from wsfcn.data.prepared import Prepared
 from wsfcn.data.tags import names_of_boxes
 from wsfcn.errors import DataError
-from wsfcn.files import atomic
+from wsfcn.files import atomic, write_lines
 from wsfcn.images import read_mask, write_mask
 from wsfcn.types import IGNORE
 
+TRAINVAL = DATASET_YEAR_DICT["2012"]
 EXPECTED = {"train": 10_582, "val": 1_449, "test": 1_456}
 """Pictures of each split where everything is there."""
 
 
-class Prepared(NamedTuple):
-    """What a preparation found."""
+def downloads(sbd: Path | None = None) -> list[Archive]:
+    """VOC's training and validation splits and, unless it is elsewhere, SBD: 3.4 GB.
 
-    counts: dict[str, int]
-    """Pictures of each split."""
-    from_masks: int
-    """Pictures without an XML annotation: their tags were read off their mask, once, here."""
-    missing: list[str]
-    """What is not there, and what it would bring."""
+    The test pictures are at the evaluation server, behind an account.
+    """
+    voc = Archive(TRAINVAL["url"], TRAINVAL["md5"], ("VOCdevkit/VOC2012",))
+    boundaries = Archive(SBDataset.url, SBDataset.md5, ("benchmark_RELEASE",))
+    return [voc] if sbd else [voc, boundaries]
 
 
 def prepare_voc12(root: Path, out: Path, sbd: Path | None = None) -> Prepared:
@@ -84,9 +87,11 @@ def prepare_voc12(root: Path, out: Path, sbd: Path | None = None) -> Prepared:
             write_lines(out / f"{split}.txt", names)
     missing = []
     if not sbd:
-        missing.append("SBD (benchmark_RELEASE), most of the training pictures")
+        missing.append(
+            "SBD (benchmark_RELEASE), most of the training pictures; --download fetches it"
+        )
     if not splits["test"]:
-        missing.append("the test pictures, for the evaluation server alone")
+        missing.append("the test pictures, for the evaluation server alone, which has them")
     return Prepared({split: len(names) for split, names in splits.items()}, from_masks, missing)
 
 
@@ -95,7 +100,9 @@ def find_devkit(root: Path) -> Path:
     for devkit in (root / "VOCdevkit" / "VOC2012", root / "VOC2012", root):
         if (devkit / "ImageSets" / "Segmentation").is_dir():
             return devkit
-    raise DataError(f"{root}: holds no VOCdevkit/VOC2012 with ImageSets/Segmentation")
+    raise DataError(
+        f"{root}: holds no VOCdevkit/VOC2012 with ImageSets/Segmentation; --download fetches it"
+    )
 
 
 def read_names(path: Path) -> list[str]:
@@ -104,12 +111,6 @@ def read_names(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8").split()
     except FileNotFoundError:
         raise DataError(f"{path}: no such list; is the download whole?") from None
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file, whole or not at all."""
-    with atomic(path) as name:
-        name.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def write_truth(name: str, devkit: Path, sbd: Path | None, masks: Path) -> None:
