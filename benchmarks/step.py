@@ -85,7 +85,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     published = from_dict(TrainSettings, read_recipe(RECIPES / "voc12-wsfcn.yaml"))
-    default = from_dict(TrainSettings, read_recipe(RECIPES / "voc-animals.yaml"))
+    default = from_dict(TrainSettings, read_recipe(RECIPES / "voc-animals-best.yaml"))
     crop = published.data.crop if arguments.wide else default.data.crop
     classes = 21 if arguments.wide else 7
     paper = published.model

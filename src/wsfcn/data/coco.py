@@ -5,6 +5,7 @@ which COCO's own evaluation leaves out, become 255 where no single object lies o
 """
 
 import json
+from array import array
 from collections.abc import Iterator
 from multiprocessing import get_context
 from os.path import relpath
@@ -29,6 +30,7 @@ EXPECTED = {
     "coco17": {"train": 117_266, "val": 4_952},
 }
 """Pictures with at least one object."""
+
 CHECKSUMS = {
     "annotations/annotations_trainval2014.zip": "0a379cfc70b0e71301e0f377548639bd",
     "annotations/annotations_trainval2017.zip": "f4bbac642086de4f52a3fdda2de5fa2c",
@@ -115,11 +117,11 @@ def read_objects(path: Path) -> tuple[list[Objects], list[str]]:
     """The pictures with at least one object, and the category names in order of their ids."""
     try:
         with path.open(encoding="utf-8") as file:
-            content = json.load(file)
+            content = json.load(file, object_hook=packed)
         categories = {c["id"]: c["name"] for c in content["categories"]}
         images = {i["id"]: i for i in content["images"]}
         annotations = content.pop("annotations")
-    except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: no COCO annotations ({error})") from None
     index = {identity: n for n, identity in enumerate(sorted(categories), start=1)}
     found: dict[int, list[tuple[float, int, bool, Any]]] = {}
@@ -143,6 +145,18 @@ def read_objects(path: Path) -> tuple[list[Objects], list[str]]:
             )
         )
     return pictures, [categories[identity] for identity in sorted(categories)]
+
+
+def packed(item: dict[str, Any]) -> dict[str, Any]:
+    """An object of the file with its outlines in arrays, which take a quarter of the memory.
+
+    >>> packed({"segmentation": [[1.0, 2.5, 4.0, 2.5, 4.0, 6.0]]})["segmentation"]
+    [array('d', [1.0, 2.5, 4.0, 2.5, 4.0, 6.0])]
+    """
+    if isinstance(outlines := item.get("segmentation"), list):
+        item["segmentation"] = [array("d", outline) for outline in outlines]
+    item.pop("bbox", None)
+    return item
 
 
 def draw_masks(pictures: list[Objects], folder: Path, workers: int, title: str) -> None:

@@ -162,7 +162,7 @@ def names_of_boxes(path: Path) -> tuple[str, ...]:
 def coco_json(root: Path, path: Path) -> Tags:
     """COCO annotations: the categories of a picture's objects, without their masks and boxes."""
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(read_text(path), object_hook=without_places)
         categories = {item["id"]: item["name"] for item in content["categories"]}
         present: dict[int, set[int]] = {item["id"]: set() for item in content["images"]}
         for item in content["annotations"]:
@@ -180,6 +180,13 @@ def coco_json(root: Path, path: Path) -> Tags:
         tags = tuple(categories[k] for k in sorted(present[item["id"]]))
         pictures.append(Tagged(found, tags, f"{path}, image {item['id']}"))
     return Tags(pictures, tuple(categories[k] for k in sorted(categories)))
+
+
+def without_places(item: dict[str, Any]) -> dict[str, Any]:
+    """An object of a COCO file without its outlines and box, which are most of the file."""
+    item.pop("segmentation", None)
+    item.pop("bbox", None)
+    return item
 
 
 def cls_labels(root: Path, path: Path) -> Tags:
