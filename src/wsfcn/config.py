@@ -135,6 +135,9 @@ class OptimSettings:
     average: float = 0.998
     """Decay a step of the moving average of the weights (EMA) in validation and checkpoints; 0 for
     the weights as they are."""
+    best: Literal["score", "miou"] = "score"
+    """What chooses best.ckpt on the validation pictures: a score of tag mAP and mask coverage that
+    needs no masks, or mIoU, which opens their truth; a figure on them then says so."""
     skip_nonfinite: bool = False
     """Pass over a step whose loss is not finite, instead of stopping the training."""
     multipliers: tuple[float, float, float, float] = (1, 1, 5, 5)

@@ -4,7 +4,7 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from PIL import Image, ImageOps
 
 from wsfcn.errors import MaskError, PictureError
@@ -91,7 +91,9 @@ def write_mask(path: str | PathLike[str], mask: UInt8[np.ndarray, "h w"]) -> Non
 
 
 def overlay(
-    picture: Image.Image, mask: UInt8[np.ndarray, "h w"], opacity: float = 0.55
+    picture: Image.Image,
+    mask: UInt8[np.ndarray, "h w"],
+    opacity: float | Float32[np.ndarray, "h w"] = 0.55,
 ) -> Image.Image:
     """The picture with each object class painted over it in its palette colour."""
     colours = voc_palette()[mask].astype(np.float32)

@@ -25,15 +25,19 @@ def colour_of(index: int) -> str:
     return f"rgb({red} {green} {blue})"
 
 
-def painted(picture: Image.Image, masks: Sequence[UInt8[ndarray, "h w"]]) -> Image.Image:
-    """The picture, then the picture under each mask, side by side with a narrow gap."""
-    tiles = [picture.convert("RGB"), *(overlay(picture, mask) for mask in masks)]
+def beside(tiles: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of one size side by side, with a narrow gap."""
     gap = 4
-    width, height = picture.size
+    width, height = tiles[0].size
     row = Image.new("RGB", (len(tiles) * (width + gap) - gap, height), "white")
     for n, tile in enumerate(tiles):
         row.paste(tile, (n * (width + gap), 0))
     return row
+
+
+def painted(picture: Image.Image, masks: Sequence[UInt8[ndarray, "h w"]]) -> Image.Image:
+    """The picture, then the picture under each mask."""
+    return beside([picture, *(overlay(picture, mask) for mask in masks)])
 
 
 def sheet(rows: Sequence[Image.Image], columns: int = 1) -> Image.Image:

@@ -43,6 +43,11 @@ class TaggedPictures:
     val: tuple[TaggedPicture, ...]
     masks: Path | None
 
+    def truth(self, name: str) -> Path | None:
+        """The truth mask of a picture, where there is one."""
+        path = self.masks / f"{name}.png" if self.masks else None
+        return path if path and path.exists() else None
+
 
 def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPictures:
     """Read a data set's tags, classes and splits, and check that its pictures exist.

@@ -19,7 +19,25 @@ Regions = Literal["classes", "components"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Segmentation:
-    """The mask of one picture, and what led to it."""
+    """The mask of one picture, and what led to it.
+
+    >>> found = Segmentation(
+    ...     mask=np.array([[0, 1, 1]], np.uint8),
+    ...     probabilities={
+    ...         "background": np.array([[0.8, 0.3, 0.1]], np.float16),
+    ...         "cat": np.array([[0.2, 0.7, 0.9]], np.float16),
+    ...     },
+    ...     tags={"cat": 0.97, "dog": 0.02},
+    ...     classes=Classes(("background", "cat", "dog")),
+    ...     picture=Image.new("RGB", (3, 1), "white"),
+    ... )
+    >>> [found.classes.names[k] for k in np.unique(found.mask)]
+    ['background', 'cat']
+    >>> [(item["bbox"], item["area"], item["score"]) for item in found.to_coco()]
+    [([1.0, 0.0, 2.0, 1.0], 2, 0.8)]
+    >>> found.overlay().getpixel((0, 0)), found.overlay().getpixel((2, 0))
+    ((255, 255, 255), (185, 115, 115))
+    """
 
     mask: UInt8[np.ndarray, "h w"]
     """Index of the winning class at each pixel."""

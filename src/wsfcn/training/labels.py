@@ -1,11 +1,12 @@
 """Pseudo-labels of whole pictures, to look at, to measure, or to train another network on."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import lightning as L
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from rich.progress import track
@@ -16,28 +17,45 @@ from wsfcn.config import DataSettings, PseudoSettings
 from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data
 from wsfcn.errors import SettingError
 from wsfcn.files import atomic
-from wsfcn.images import write_mask
+from wsfcn.images import overlay, write_mask
 from wsfcn.models.layers import resize
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.module import SegmentationTraining
-from wsfcn.training.step import make_labels, size_of
+from wsfcn.training.step import cut, refined_masks, size_of
 from wsfcn.types import Batch
-from wsfcn.visualize import painted, sheet
+from wsfcn.visualize import beside, sheet
+
+
+class Labelled(NamedTuple):
+    """From the mask of a picture to its pseudo-labels, all at the picture's size."""
+
+    mask: UInt8[np.ndarray, "h w"]
+    """What the network sees."""
+    strongest: UInt8[np.ndarray, "h w"]
+    """The class of the largest refined mask."""
+    strength: Float32[np.ndarray, "h w"]
+    """The largest refined mask."""
+    labels: UInt8[np.ndarray, "h w"]
+    """255 where there is none."""
 
 
 @torch.inference_mode()
 def labels_of(
     model: Segmenter, batch: Batch, settings: PseudoSettings, own_share: float
-) -> tuple[UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"]]:
-    """The mask and the pseudo-labels (255: none) of a batch of one picture, at its size."""
+) -> Labelled:
+    """The pseudo-labels of a batch of one picture, and what they were made from."""
     device = model.mean.device
     batch = Batch(batch.image.to(device), batch.tags.to(device), batch.names)
     size = size_of(batch.image)
     prediction = model(batch.image)
-    masks = resize(prediction.logits, size, align_corners=True).argmax(1)
-    labels = make_labels(batch, prediction, settings, own_share)
+    mask = resize(prediction.logits, size, align_corners=True).argmax(1)
+    refined = refined_masks(batch, prediction, settings, own_share)
+    labels = cut(refined, size, settings, banded=prediction.activations is not None)
     large = F.interpolate(labels[:, None].float(), size, mode="nearest")[:, 0]
-    return masks[0].byte().cpu().numpy(), large[0].byte().cpu().numpy()
+    strength, place = resize(refined.masks, size, align_corners=True).max(1)
+    strongest = refined.classes[0, place]
+    mask, strongest, large = (x[0].byte().cpu().numpy() for x in (mask, strongest, large))
+    return Labelled(mask, strongest, strength[0].float().cpu().numpy(), large)
 
 
 def write_labels(path: Path, data: DataSettings, out: Path) -> int:
@@ -57,13 +75,13 @@ def write_labels(path: Path, data: DataSettings, out: Path) -> int:
     view = ViewingSet(pictures.train, pictures.classes)
     for n in track(range(len(view)), "Labelling", transient=True):
         batch = collate([view[n]])
-        _, labels = labels_of(checkpoint.model, batch, pseudo, pseudo.own_share)
-        write_mask(out / f"{batch.names[0]}.png", labels)
+        found = labels_of(checkpoint.model, batch, pseudo, pseudo.own_share)
+        write_mask(out / f"{batch.names[0]}.png", found.labels)
     return len(view)
 
 
 class Snapshots(Callback):
-    """After each epoch a sheet of training pictures: picture, mask, pseudo-labels."""
+    """After each epoch a sheet of training pictures: picture, mask, refined masks, labels."""
 
     def __init__(self, folder: Path, data: TaggedPictures, pseudo: PseudoSettings) -> None:
         step = max(1, len(data.train) // 6)
@@ -75,10 +93,13 @@ class Snapshots(Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, SegmentationTraining)
+        model = pl_module.teacher or pl_module.model
         rows = []
         for sample in (self.view[n] for n in range(len(self.view))):
-            masks = labels_of(pl_module.model, collate([sample]), self.pseudo, 0.0)
-            image = (sample.image * 255).byte().permute(1, 2, 0).numpy()
-            rows.append(painted(Image.fromarray(image), masks))
+            found = labels_of(model, collate([sample]), self.pseudo, pl_module.own_share)
+            picture = Image.fromarray((sample.image * 255).byte().permute(1, 2, 0).numpy())
+            refined = overlay(picture, found.strongest, found.strength)
+            tiles = [overlay(picture, found.mask), refined, overlay(picture, found.labels)]
+            rows.append(beside([picture, *tiles]))
         with atomic(self.folder / f"epoch-{trainer.current_epoch + 1:03}.jpg") as name:
             sheet(rows, 2).save(name, quality=85)

@@ -1,6 +1,5 @@
 """The training as Lightning runs it: optimiser, seeds, logging, validation without masks."""
 
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -79,13 +78,12 @@ class SegmentationTraining(L.LightningModule):
         # Gate and dropout depend on the seed and the step alone, so a resumed run repeats them.
         state = (self.settings.seed, self.global_step, self.global_rank)
         torch.manual_seed(hash(state) % 2**63)
-        pseudo, epoch = self.settings.pseudo, self.global_step / self.steps_per_epoch
         losses = training_losses(
             self.model,
             batch,
-            pseudo,
-            warm=epoch >= self.settings.optim.warmup,
-            own_share=pseudo.own_share if epoch >= pseudo.own_after else 0.0,
+            self.settings.pseudo,
+            warm=self.epochs_done >= self.settings.optim.warmup,
+            own_share=self.own_share,
             teacher=self.teacher,
         )
         finite = bool(torch.isfinite(losses.total))
@@ -105,6 +103,17 @@ class SegmentationTraining(L.LightningModule):
         return losses.total
 
     @property
+    def epochs_done(self) -> float:
+        """Passes over the training pictures so far."""
+        return self.global_step / self.steps_per_epoch
+
+    @property
+    def own_share(self) -> float:
+        """Share of the network's own masks in labels from activations, at this time."""
+        pseudo = self.settings.pseudo
+        return pseudo.own_share if self.epochs_done >= pseudo.own_after else 0.0
+
+    @property
     def teacher(self) -> Segmenter | None:
         """The network that makes the pseudo-labels, where it is not the one that learns."""
         if not self.settings.pseudo.teacher:
@@ -122,13 +131,8 @@ class SegmentationTraining(L.LightningModule):
         self.val_scores.append(prediction.scores[0].sigmoid().cpu())
         self.val_tags.append(tags.cpu())
         self.val_covered += (shares[1:][tags > 0] >= VISIBLE).float().tolist()
-        if truth := self.truth(batch.names[0]):
+        if truth := self.data.truth(batch.names[0]):  # shown; it teaches nothing
             self.val_confusion.update(read_mask(truth), labels.cpu().numpy().astype(np.uint8))
-
-    def truth(self, name: str) -> Path | None:
-        """The truth mask of a validation picture, where there is one. It is shown, not learnt."""
-        path = self.data.masks / f"{name}.png" if self.data.masks else None
-        return path if path and path.exists() else None
 
     def on_validation_epoch_end(self) -> None:
         seen = (self.val_scores, self.val_tags, self.val_covered, [self.val_confusion.matrix])

@@ -2,6 +2,8 @@
 
 import csv
 import logging
+import os
+import shutil
 import signal
 import sys
 import warnings
@@ -37,14 +39,14 @@ from wsfcn.training.progress import progress
 
 
 class KeepCheckpoints(ModelCheckpoint):
-    """``best.ckpt`` by a score that needs no masks; ``last.ckpt`` after each epoch and some steps.
+    """``best.ckpt`` by a figure of validation; ``last.ckpt`` after each epoch and some steps.
 
     A training that is interrupted or fails leaves its ``last.ckpt`` too.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
+    def __init__(self, folder: Path, every: int, monitor: str) -> None:
         super().__init__(
-            folder, Path(BEST).stem, monitor="val/score", mode="max", enable_version_counter=False
+            folder, Path(BEST).stem, monitor=monitor, mode="max", enable_version_counter=False
         )
         self.last = folder / LAST
         self.every = every
@@ -100,10 +102,13 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     keep_freed_memory()
     data = open_data(settings.data)
     model = build_segmenter(settings.model, len(data.classes))
+    if settings.optim.best == "miou" and not any(data.truth(p.name) for p in data.val):
+        raise SettingError("optim.best: no validation picture has a truth mask; choose by `score`")
     module = SegmentationTraining(model.to(memory_format=torch.channels_last), data, settings)
     if processes > 1:
         share_norms(model)
     if settings.run.compile:
+        _check_compiler(settings)
         model.compile()
     out = settings.run.out
     _write_settings(out, settings)
@@ -124,7 +129,9 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
             *_service(settings),
         ],
         callbacks=[
-            KeepCheckpoints(out / "checkpoints", settings.run.save_every),
+            KeepCheckpoints(
+                out / "checkpoints", settings.run.save_every, f"val/{settings.optim.best}"
+            ),
             Snapshots(out / "snapshots", data, settings.pseudo),
             shown,
             *averaging,
@@ -197,6 +204,17 @@ def _service(settings: TrainSettings) -> list[Logger]:
         ) from None
     logger.log_hyperparams(to_dict(settings))
     return [logger]
+
+
+def _check_compiler(settings: TrainSettings) -> None:
+    """Raise SettingError where ``torch.compile`` would not find its C++ compiler."""
+    compiler = os.environ.get("CXX", "g++")
+    on_cpu = settings.run.device == "cpu" or not torch.cuda.is_available()
+    if on_cpu and not shutil.which(compiler):
+        raise SettingError(
+            f"run.compile: needs a C++ compiler on a CPU, and there is no {compiler}; install one, "
+            "name it in CXX, or train without"
+        )
 
 
 def _precision(settings: TrainSettings) -> Any:

@@ -54,13 +54,10 @@ def training_losses(
 
 
 @torch.no_grad()
-def make_labels(
+def refined_masks(
     batch: Batch, prediction: Prediction, settings: PseudoSettings, own_share: float = 0.0
-) -> Int[Tensor, "b h w"]:
-    """Pseudo-labels: drop absent classes, refine along the picture's edges, cut.
-
-    Labels from masks have the picture's size, as published; those from activations the masks' size.
-    """
+) -> Candidates:
+    """What pseudo-labels are cut from: masks or activations without absent classes, refined."""
     grid = size_of(prediction.logits)
     masks = prediction.logits.softmax(1)
     if prediction.activations is not None:
@@ -70,15 +67,31 @@ def make_labels(
     present, classes = candidates(masks, batch.tags)
     guide = resize(batch.image, grid, align_corners=True)
     refined = pamr(guide, present, settings.pamr_iterations, settings.pamr_dilations)
-    if prediction.activations is not None:
-        return banded_labels(
-            Candidates(refined, classes),
-            high=settings.activation_high,
-            low=settings.activation_low,
-        )
-    refined = resize(refined, size_of(batch.image), align_corners=True)
+    return Candidates(refined, classes)
+
+
+@torch.no_grad()
+def make_labels(
+    batch: Batch, prediction: Prediction, settings: PseudoSettings, own_share: float = 0.0
+) -> Int[Tensor, "b h w"]:
+    """Pseudo-labels: drop absent classes, refine along the picture's edges, cut.
+
+    Labels from masks have the picture's size, as published; those from activations the masks' size.
+    """
+    refined = refined_masks(batch, prediction, settings, own_share)
+    banded = prediction.activations is not None
+    return cut(refined, size_of(batch.image), settings, banded=banded)
+
+
+def cut(
+    refined: Candidates, size: tuple[int, int], settings: PseudoSettings, *, banded: bool
+) -> Int[Tensor, "b h w"]:
+    """Labels from refined masks: at two thresholds (``banded``), or as published, at ``size``."""
+    if banded:
+        return banded_labels(refined, high=settings.activation_high, low=settings.activation_low)
+    masks = resize(refined.masks, size, align_corners=True)
     return pseudo_labels(
-        Candidates(refined, classes),
+        Candidates(masks, refined.classes),
         object_cutoff=settings.object_cutoff,
         background_cutoff=settings.background_cutoff,
         low=settings.low,

@@ -1,0 +1,70 @@
+"""What a whole training leaves behind, and the settings that change how it runs."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import tiny
+from wsfcn.checkpoint import BEST, read_checkpoint
+from wsfcn.errors import SettingError
+from wsfcn.training.run import train
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return tiny.scenes(tmp_path_factory.mktemp("data") / "scenes", steps=2)
+
+
+def column(out: Path, name: str) -> list[float]:
+    """The figures of a column of the run's table, in order."""
+    with (out / "metrics.csv").open(newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file) if row.get(name)]
+
+
+def test_on_request_miou_chooses_the_best_checkpoint(root, tmp_path):
+    settings = tiny.settings(root, tmp_path, optim={"best": "miou", "epochs": 3, "average": 0})
+    train(settings)
+    mious = column(tmp_path, "val/miou")
+    assert len(mious) == 3
+    best = read_checkpoint(tmp_path / "checkpoints" / BEST)
+    assert best["epoch"] == mious.index(max(mious))
+
+    # A snapshot shows six pictures in two columns, each with mask, refined masks and labels.
+    sheet = Image.open(tmp_path / "snapshots" / "epoch-003.jpg")
+    assert sheet.size == (2 * (4 * tiny.SIZE + 3 * 4 + 6), 3 * (tiny.SIZE + 6))
+
+
+def test_without_truth_miou_cannot_choose(root, tmp_path):
+    blind = tmp_path / "blind"
+    shutil.copytree(root, blind, ignore=shutil.ignore_patterns("masks"))
+    with pytest.raises(SettingError, match="no validation picture has a truth mask"):
+        train(tiny.settings(blind, tmp_path / "run", optim={"best": "miou"}))
+
+
+def test_compiling_needs_a_compiler(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(SettingError, match=r"run.compile: .* there is no no-such-compiler"):
+        train(tiny.settings(root, tmp_path, run={"compile": True}))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_a_compiled_network_has_the_same_losses(root, tmp_path):
+    for name, compiled in (("plain", False), ("compiled", True)):
+        torch._dynamo.reset()
+        small = {"backbone": "test_resnet", "fusion": "none", "context": "none", "dropout": 0}
+        train(
+            tiny.settings(
+                root,
+                tmp_path / name,
+                model=small,
+                optim={"epochs": 1, "warmup": 0},
+                run={"compile": compiled},
+            )
+        )
+    losses = [column(tmp_path / name, "loss/total") for name in ("plain", "compiled")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
