@@ -2,9 +2,9 @@
 
     python benchmarks/predict.py CHECKPOINT PICTURES... [--preset published] [--refine none]
 
-The published way takes one picture at a time, each view padded to 1024 x 1024, all classes in
-pydensecrf (install the extra `crf`). Both use the same views, in this one run, each in a process of
-its own so that its memory can be told; reading and writing count.
+The published way takes one picture at a time, each view padded to 1024 x 1024, and all classes, at
+least VOC's 21, in pydensecrf (install the extra `crf`). Both use the same views, in this one run,
+each in a process of its own so that its memory can be told; reading and writing count.
 """
 
 import argparse
@@ -69,9 +69,11 @@ def published_way(source: str, pictures: list[Path], settings: PredictSettings, 
 
 
 def reference_crf(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """The mask by pydensecrf at the published settings."""
+    """The mask by pydensecrf at the published settings, over VOC's 21 classes or more."""
     import pydensecrf.densecrf as densecrf
 
+    absent = np.zeros((max(0, 21 - len(masks)), *masks.shape[1:]), masks.dtype)
+    masks = np.concatenate([masks, absent])
     crf = densecrf.DenseCRF2D(image.shape[1], image.shape[0], len(masks))
     crf.setUnaryEnergy(-np.log(masks.clip(1e-5)).reshape(len(masks), -1))
     crf.addPairwiseGaussian(sxy=3, compat=3)

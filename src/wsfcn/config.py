@@ -157,7 +157,8 @@ class RunSettings:
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute."""
     precision: Literal["auto", "32", "bf16"] = "auto"
-    """Arithmetic of the network: bfloat16 where the device is fast at it, else float32."""
+    """Arithmetic of the network: `auto` is bfloat16 where the device is fast at it, which is most
+    GPUs, and processors with bfloat16 instructions if the backbone has no depthwise convolution."""
     workers: int = 2
     """Processes that decode pictures."""
     devices: int = 1

@@ -10,8 +10,10 @@ from PIL import Image
 
 import tiny
 from wsfcn.checkpoint import BEST, read_checkpoint
+from wsfcn.config import ModelSettings
 from wsfcn.errors import SettingError
-from wsfcn.training.run import train
+from wsfcn.models.segmenter import build_segmenter
+from wsfcn.training.run import cpu_has_bfloat16, is_dense, train
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +65,23 @@ def test_a_compiled_network_has_the_same_losses(root, tmp_path):
                 tmp_path / name,
                 model=small,
                 optim={"epochs": 1, "warmup": 0},
-                run={"compile": compiled},
+                run={"compile": compiled, "precision": "32"},
             )
         )
     losses = [column(tmp_path / name, "loss/total") for name in ("plain", "compiled")]
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(("name", "dense"), [("efficientnet_lite0", False), ("test_resnet", True)])
+def test_depthwise_backbones_stay_in_float32(name, dense):
+    model = build_segmenter(ModelSettings(backbone=name, weights="none", width=8), 3)
+    assert is_dense(model) == dense
+
+
+def test_bfloat16_instructions_are_read_off_the_processors_flags(tmp_path):
+    flags = tmp_path / "cpuinfo"
+    assert not cpu_has_bfloat16(flags)
+    flags.write_text("flags\t\t: fpu avx512f avx512_vnni\n")
+    assert not cpu_has_bfloat16(flags)
+    flags.write_text("flags\t\t: fpu amx_bf16 avx512f\n")
+    assert cpu_has_bfloat16(flags)

@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
@@ -22,13 +22,14 @@ from lightning.pytorch.loggers import (
     WandbLogger,
 )
 from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
 
 from wsfcn.checkpoint import BEST, LAST, find_checkpoint, read_checkpoint
 from wsfcn.config import TrainSettings, to_dict
 from wsfcn.data.dataset import open_data
 from wsfcn.errors import SettingError
 from wsfcn.files import atomic
-from wsfcn.models.segmenter import build_segmenter
+from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.failures import NonFiniteLossError, explained
 from wsfcn.training.labels import Snapshots
@@ -121,7 +122,7 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
         num_nodes=settings.run.nodes,
         # The masks' layers have no gradients before the warm-up ends.
         strategy="auto" if processes == 1 else "ddp_find_unused_parameters_true",
-        precision=_precision(settings),
+        precision=_precision(settings, model),
         max_epochs=settings.optim.epochs,
         logger=[
             _table(out, checkpoint),
@@ -217,10 +218,22 @@ def _check_compiler(settings: TrainSettings) -> None:
         )
 
 
-def _precision(settings: TrainSettings) -> Any:
-    """The Trainer's name for the arithmetic; `auto` is bfloat16 on GPUs that have it."""
+def _precision(settings: TrainSettings, model: Segmenter) -> Any:
+    """The Trainer's name for the arithmetic; `auto` is bfloat16 where the device is fast at it."""
     if settings.run.precision != "auto":
         return {"32": "32-true", "bf16": "bf16-mixed"}[settings.run.precision]
     if settings.run.device != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    return "32-true"
+    return "bf16-mixed" if cpu_has_bfloat16() and is_dense(model) else "32-true"
+
+
+def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies in bfloat16 by itself (known on Linux alone)."""
+    words = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
+    return bool(words & {"avx512_bf16", "amx_bf16"})
+
+
+def is_dense(model: Segmenter) -> bool:
+    """Whether no convolution of the backbone is depthwise: those gain nothing from bfloat16."""
+    modules = cast(nn.Module, model.backbone).modules()
+    return all(m.groups == 1 for m in modules if isinstance(m, nn.Conv2d))
