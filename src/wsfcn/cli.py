@@ -5,6 +5,7 @@ Imports that take time stand inside the commands, so that ``--help`` answers at 
 
 import itertools
 import sys
+from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -252,20 +253,24 @@ def prepare(
 
 
 @app.command
-def inspect(*, page: Path | None = None, data: DataSettings = DATA_DEFAULTS) -> int:
-    """Say what a data set holds, and what would stop a training: wsfcn inspect --data.root DIR.
+def inspect(
+    root: Path | None = None, *, page: Path | None = None, data: DataSettings = DATA_DEFAULTS
+) -> int:
+    """Say what a data set holds, and what would stop a training: wsfcn inspect DIR.
 
     The exit code is 1 where a training would stop, or pictures are broken.
 
     Parameters
     ----------
+    root
+        The data set's folder; the same as --data.root.
     page
         Write it all to this HTML file too, with pictures of each class.
     """
     from wsfcn.data.inspect import inspect_data, print_inspection
     from wsfcn.report import write_inspection
 
-    found = inspect_data(data)
+    found = inspect_data(replace(data, root=root) if root else data)
     print_inspection(found)
     if page:
         write_inspection(page, found)

@@ -63,6 +63,16 @@ def test_help_and_import_load_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_inspect_takes_the_folder_as_it_stands(tmp_path, capsys):
+    write_scenes(tmp_path / "scenes", train=4, val=1, size=32)
+    assert run("inspect", tmp_path / "scenes") == 0
+    named = capsys.readouterr().out
+    assert "5 pictures from 32 x 32 to 32 x 32" in named
+    assert run("inspect", "--data.root", tmp_path / "scenes") == 0
+    assert capsys.readouterr().out == named
+    assert run("inspect", tmp_path / "nowhere") == 1
+
+
 @pytest.mark.slow
 def test_train_resume_predict_evaluate_report(tmp_path):
     scenes, out = tmp_path / "scenes", tmp_path / "run"
