@@ -41,9 +41,12 @@ def launch(
         YAML file of settings (a recipe); options on the command line win over it, key by key.
     """
     given = given_options(tokens)
-    if config is None and "--resume" in given:
-        config = Path(given["--resume"]) / "settings.yaml"
+    resumed = Path(given["--resume"]) if config is None and "--resume" in given else None
+    config = resumed / "settings.yaml" if resumed else config
     recipe = read_recipe(config) if config else {}
+    if resumed:
+        # The folder may have been moved, or be seen from elsewhere.
+        recipe["run"] = recipe.get("run", {}) | {"out": str(resumed), "overwrite": False}
     if "--preset" in given:
         recipe = to_dict(preset_settings(given["--preset"])) | recipe
     recipe = {key: value for key, value in recipe.items() if value is not None}
@@ -173,7 +176,8 @@ def evaluate(
     boundary
         Add the boundary IoU (Cheng et al., 2021).
     labels
-        The masks are pseudo-labels: 255 in them is left out, and the rest's share told.
+        The masks are pseudo-labels: 255 in them is left out, and the rest's share told; pictures
+        without a truth are left out too.
     background_curve
         The masks are soft (NAME.npz of `wsfcn predict --probabilities`): tell the mIoU over the
         value of a constant background.
@@ -183,9 +187,9 @@ def evaluate(
     from wsfcn import evaluation
     from wsfcn.data.classes import read_classes
     from wsfcn.evaluation import evaluate_folder, print_metrics, write_metrics
-    from wsfcn.files import atomic
+    from wsfcn.files import atomic, read_lines
 
-    listed = names.read_text().split() if names else None
+    listed = read_lines(names) if names else None
     if background_curve:
         curve = evaluation.background_curve(masks, truth, read_classes(classes), listed)
         for value, miou in curve.items():
@@ -369,8 +373,9 @@ def label(
     source: Path,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    device: Literal["auto", "cpu", "gpu"] = "auto",
     data: DataSettings = DATA_DEFAULTS,
-) -> None:
+) -> int:
     """Write the pseudo-labels of tagged pictures: wsfcn label RUN --data.root DIR -o DIR.
 
     Parameters
@@ -379,10 +384,17 @@ def label(
         Run folder or checkpoint.
     out
         Folder for the labels of the training pictures: indexed PNGs, 255 where there is none.
+    device
+        Where to compute.
     """
+    from wsfcn.inference.predictor import on_gpu
     from wsfcn.training.labels import write_labels
 
-    print(f"{write_labels(source, data, out)} pseudo-labels: {out}")
+    count, broken = write_labels(source, data, out, gpu=on_gpu(device))
+    for error in broken:
+        print(f"wsfcn: {error}", file=sys.stderr)
+    print(f"{count} pseudo-labels: {out}")
+    return 1 if broken else 0
 
 
 @app.command
@@ -409,6 +421,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
         recipe = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise SettingError(f"{path}: cannot read the recipe ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise SettingError(f"{path}: a recipe is UTF-8 text") from None
     except yaml.YAMLError as error:
         raise SettingError(f"{path}: not YAML ({error})") from None
     if not isinstance(recipe, dict):
@@ -426,6 +440,11 @@ def main(arguments: list[str] | None = None) -> None:
     except (WsfcnError, CycloptsError) as error:
         line = " ".join(str(error).split())
         print(f"wsfcn: {line}", file=sys.stderr)
+        code = 2
+    except OSError as error:
+        if not error.filename:
+            raise
+        print(f"wsfcn: {error.filename}: {error.strerror}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("wsfcn: interrupted", file=sys.stderr)

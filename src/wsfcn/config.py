@@ -11,6 +11,12 @@ from typing import Any, Literal, get_type_hints
 from wsfcn.errors import SettingError, did_you_mean
 
 
+def need(condition: Any, name: str, rule: str, value: Any) -> None:
+    """Raise SettingError, with the setting's name and the rule it breaks, unless it holds."""
+    if not condition:
+        raise SettingError(f"{name}: {rule}; got {value}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
     """Which pictures, and how training sees them."""
@@ -38,6 +44,22 @@ class DataSettings:
     """Range of the crop's aspect ratio before it is made square."""
     jitter: tuple[float, float, float, float] = (0.3, 0.3, 0.3, 0.1)
     """Strength of the colour jitter: brightness, contrast, saturation, hue."""
+
+    def __post_init__(self) -> None:
+        need(self.crop >= 16, "data.crop", "at least 16 pixels", self.crop)
+        need(
+            0 < self.scale[0] <= self.scale[1] <= 1,
+            "data.scale",
+            "0 < low <= high <= 1",
+            self.scale,
+        )
+        need(0 < self.aspect[0] <= self.aspect[1], "data.aspect", "0 < low <= high", self.aspect)
+
+    @property
+    def longest_side(self) -> int:
+        """Pixels to which larger pictures are reduced when they are looked at as a whole: objects
+        then have sizes that training has shown."""
+        return 2 * self.crop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +103,12 @@ class ModelSettings:
     focal_floor: float = 0.01
     """Offset lambda in the logarithm of that penalty."""
 
+    def __post_init__(self) -> None:
+        need(self.width >= 2, "model.width", "at least 2", self.width)
+        for name in ("gate", "drop_path", "dropout"):
+            value = getattr(self, name)
+            need(0 <= value < 1, f"model.{name.replace('_', '-')}", "0 <= value < 1", value)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoSettings:
@@ -108,6 +136,11 @@ class PseudoSettings:
     """Labels from activations: fraction of the class maximum above which a pixel is an object."""
     activation_low: float = 0.25
     """Labels from activations: fraction of every maximum below which it is background."""
+
+    def __post_init__(self) -> None:
+        need(self.pamr_iterations >= 0, "pseudo.pamr-iterations", "0 or more", self.pamr_iterations)
+        reaches = self.pamr_dilations
+        need(reaches and min(reaches) >= 1, "pseudo.pamr-dilations", "positive numbers", reaches)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +176,12 @@ class OptimSettings:
     multipliers: tuple[float, float, float, float] = (1, 1, 5, 5)
     """Learning-rate factors: pretrained weights, pretrained biases, new weights, new biases."""
 
+    def __post_init__(self) -> None:
+        need(self.epochs >= 1, "optim.epochs", "at least 1", self.epochs)
+        need(self.ramp >= 1, "optim.ramp", "at least 1 step", self.ramp)
+        need(self.batch >= 2, "optim.batch", "batch norms need at least 2 pictures", self.batch)
+        need(0 <= self.average < 1, "optim.average", "0 <= value < 1", self.average)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
@@ -150,6 +189,8 @@ class RunSettings:
 
     out: Path = Path("runs/train")
     """Run folder: settings, logs, checkpoints."""
+    overwrite: bool = False
+    """Start anew in a folder that holds a training: its checkpoints and snapshots are deleted."""
     log_every: int = 10
     """Steps between two lines of the log."""
     save_every: int = 200
@@ -171,6 +212,12 @@ class RunSettings:
     """Log to Weights & Biases or MLflow too, besides TensorBoard and metrics.csv; each is a package
     to install: wsfcn[wandb], wsfcn[mlflow]."""
 
+    def __post_init__(self) -> None:
+        for name in ("log_every", "save_every", "devices", "nodes"):
+            value = getattr(self, name)
+            need(value >= 1, f"run.{name.replace('_', '-')}", "at least 1", value)
+        need(self.workers >= 0, "run.workers", "0 or more", self.workers)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
@@ -183,6 +230,9 @@ class TrainSettings:
     pseudo: PseudoSettings = field(default_factory=PseudoSettings)
     optim: OptimSettings = field(default_factory=OptimSettings)
     run: RunSettings = field(default_factory=RunSettings)
+
+    def __post_init__(self) -> None:
+        need(0 <= self.seed < 2**32, "seed", "0 to 4294967295", self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +267,8 @@ class PredictSettings:
     class_cut: float = 0.1
     """Smallest probability of a tag, the highest over all views, for its mask to count."""
     background: float | None = None
-    """Constant that replaces the background's mask; None keeps the network's own."""
+    """Constant that replaces the background's mask; None keeps the network's own. With the CRF,
+    `background_power` goes before it."""
     refine: Literal["none", "pamr", "crf"] = "none"
     """Clean-up of the masks along the picture's edges: pixel-adaptive mask refinement, which is
     light, or the dense CRF."""
@@ -232,10 +283,9 @@ class PredictSettings:
     """Side, in pixels, of the overlapping tiles in which larger views are computed."""
 
     def __post_init__(self) -> None:
-        if not self.scales or min(self.scales) <= 0:
-            raise SettingError(f"scales: positive factors are needed, got {self.scales}")
-        if self.tile < 256:
-            raise SettingError(f"tile: at least 256 pixels are needed, got {self.tile}")
+        need(self.scales and min(self.scales) > 0, "scales", "positive factors", self.scales)
+        fits = self.tile >= 288 and self.tile % 32 == 0
+        need(fits, "tile", "a multiple of 32 pixels, at least 288", self.tile)
 
 
 PRESETS = {

@@ -174,10 +174,14 @@ def evaluate_folder(
     """Compare the PNGs of two folders, paired by name; every truth needs its mask.
 
     With ``names``, only these pictures. ``boundary`` adds the boundary IoU; ``labels`` allows 255
-    in a mask, as in pseudo-labels. Raises MaskError for a mask that is missing, has another size
-    than its truth, or values beyond the classes.
+    in a mask, as in pseudo-labels, and without ``names`` takes those of which there is a truth.
+    Raises MaskError for a mask that is missing, has another size than its truth, or values beyond
+    the classes.
     """
     counts = ConfusionMatrix(classes, boundary=boundary, labels=labels)
+    if labels and names is None:
+        # Labels exist for training pictures alone, truth perhaps for some of these.
+        names = sorted(p.stem for p in masks.glob("*.png") if (truth / p.name).exists())
     for name in names_in(truth, names):
         path = masks / f"{name}.png"
         try:

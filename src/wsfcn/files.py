@@ -1,9 +1,11 @@
-"""Writing files so that they are whole or absent."""
+"""Reading text, and writing files so that they are whole or absent."""
 
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from wsfcn.errors import DataError
 
 
 @contextmanager
@@ -28,6 +30,21 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, with or without a byte-order mark. Raises DataError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error})") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a list that hold anything, without the space around it. Raises DataError."""
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

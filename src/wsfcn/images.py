@@ -53,6 +53,19 @@ def read_picture(path: str | PathLike[str], at_least: int | None = None) -> Imag
         raise PictureError(f"{path}: cannot be read as a picture ({error})") from None
 
 
+def reduced(picture: Image.Image, side: int) -> Image.Image:
+    """The picture with a longer side of at most ``side`` pixels; 0 leaves it as it is.
+
+    >>> reduced(Image.new("RGB", (400, 300)), 100).size
+    (100, 75)
+    """
+    factor = side / max(picture.size)
+    if factor == 0 or factor >= 1:
+        return picture
+    width, height = (max(1, round(length * factor)) for length in picture.size)
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
+
+
 def to_rgb(picture: Image.Image) -> Image.Image:
     """An upright RGB copy of a picture of any mode."""
     picture = ImageOps.exif_transpose(picture)

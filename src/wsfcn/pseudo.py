@@ -76,7 +76,7 @@ def object_masks(
 
 
 def banded_labels(
-    candidates: Candidates, *, high: float = 0.5, low: float = 0.3
+    candidates: Candidates, *, high: float = 0.55, low: float = 0.25
 ) -> Int[Tensor, "b h w"]:
     """Hard labels: the strongest class where it exceeds ``high`` of its maximum.
 

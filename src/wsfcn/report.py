@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from wsfcn.data.inspect import Inspection, summary
-from wsfcn.errors import DataError, PictureError
+from wsfcn.errors import DataError, MaskError, PictureError
 from wsfcn.evaluation import ConfusionMatrix
 from wsfcn.files import atomic
 from wsfcn.images import read_mask, read_picture
@@ -132,14 +132,21 @@ def worst_and_best(
     for path in pictures:
         found, true = read_mask(masks / f"{path.stem}.png"), read_mask(truth / f"{path.stem}.png")
         counts = ConfusionMatrix(classes)
-        counts.update(true, found)
-        rated.append((counts.compute().miou, path, found, true))
-    rated.sort(key=lambda item: item[0])
+        try:
+            counts.update(true, found)
+        except MaskError as error:
+            raise MaskError(f"{masks / path.stem}.png, {error}") from None
+        rated.append((counts.compute().miou, path))
+    rated.sort()
     groups = {}
     for title, group in (("Worst", rated[:count]), ("Best", rated[::-1][:count])):
         groups[f"{title} pictures: picture, mask, truth"] = [
-            Example(f"{path.stem}, mIoU {miou:.0f}", read_picture(path), found, true)
-            for miou, path, found, true in group
+            Example(
+                f"{path.stem}, mIoU {miou:.0f}",
+                read_picture(path),
+                *(read_mask(folder / f"{path.stem}.png") for folder in (masks, truth)),
+            )
+            for miou, path in group
         ]
     return groups
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from wsfcn.config import DataSettings
-from wsfcn.data.dataset import TrainingSet, open_data, tag_vector
+from wsfcn.data.dataset import TrainingSet, ViewingSet, only, open_data, tag_vector
 from wsfcn.data.loading import EpochOrder
 from wsfcn.data.transforms import training_transform
 from wsfcn.errors import DataError, PictureError, PictureWarning, TagError
@@ -110,6 +110,28 @@ def test_broken_pictures_are_passed_over_up_to_a_number(root):
         assert patient[0, place].name == data.train[place + 1].name
     with pytest.warns(PictureWarning), pytest.raises(PictureError, match=r"01\.png"):
         TrainingSet(data.train, data.classes, transform, 0)[0, place]
+
+
+def test_where_no_picture_can_be_read_it_stops(root):
+    data = open_data(DataSettings(root=root, crop=16))
+    for picture in data.train:
+        picture.path.write_bytes(b"broken")
+    samples = TrainingSet(data.train, data.classes, lambda _: torch.zeros(3, 1, 1), 0, broken=99)
+    with pytest.warns(PictureWarning), pytest.raises(PictureError):
+        samples[0, 0]
+
+
+def test_whole_pictures_are_reduced_and_broken_ones_none(root):
+    data = open_data(DataSettings(root=root))
+    pictures = data.train[:2]
+    Image.new("RGB", (100, 50)).save(pictures[0].path)
+    pictures[1].path.write_bytes(b"broken")
+    view = ViewingSet(pictures, data.classes, longest_side=40)
+    found = only([view[0]])
+    assert found
+    assert found.image.shape == (1, 3, 20, 40)
+    with pytest.warns(PictureWarning, match="passed over"):
+        assert only([view[1]]) is None
 
 
 def test_processes_deal_each_picture_once():

@@ -12,7 +12,8 @@ import torch
 
 import tiny
 from wsfcn.checkpoint import load_checkpoint
-from wsfcn.errors import SettingError, TrainingError
+from wsfcn.config import TrainSettings, from_dict
+from wsfcn.errors import PictureError, SettingError, TrainingError
 from wsfcn.training import module
 from wsfcn.training.failures import explained
 from wsfcn.training.run import train
@@ -121,6 +122,40 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(root, tmp_path):
     assert "make room" in done.stderr.splitlines()[-1]
     assert last.read_bytes() == before
     assert not [path for path in last.parent.iterdir() if path.suffix != ".ckpt"]
+
+
+def test_a_workers_broken_picture_is_one_line():
+    sent = "Caught PictureError in DataLoader worker process 0.\nOriginal Traceback ...\n"
+    error = PictureError(f"{sent}wsfcn.errors.PictureError: a.jpg: cannot be read as a picture (x)")
+    assert str(explained(error, Path("run"))) == "a.jpg: cannot be read as a picture (x)"
+
+
+def test_gpus_that_are_not_there_are_refused(root, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(SettingError, match=r"run\.device: PyTorch finds no GPU"):
+        train(tiny.settings(root, tmp_path / "run", run={"device": "gpu"}))
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        ("data", "scale", (0.0, 1.0)),
+        ("data", "scale", (1.0, 0.4)),
+        ("data", "crop", 8),
+        ("model", "gate", 1.0),
+        ("pseudo", "pamr_dilations", ()),
+        ("optim", "epochs", 0),
+        ("optim", "ramp", 0),
+        ("optim", "batch", 1),
+        ("optim", "average", 1.0),
+        ("run", "save_every", 0),
+        ("run", "devices", 0),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(group, name, value):
+    with pytest.raises(SettingError, match=f"{group}.{name.replace('_', '-')}: "):
+        from_dict(TrainSettings, {group: {name: value}})
 
 
 def test_batches_that_processes_cannot_share_are_refused(root, tmp_path):

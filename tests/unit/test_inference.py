@@ -170,11 +170,27 @@ def test_what_cannot_be_written_or_found_is_refused(checkpoint, pictures, tmp_pa
         predict_folder(predictor, pictures, tmp_path / "file")
     with pytest.raises(SettingError, match="two pictures are named 'p0'"):
         predict_folder(predictor, [pictures[0], tmp_path / "p0.png"], tmp_path / "out")
+    picture().save(tmp_path / "own.png")
+    with pytest.raises(SettingError, match="its mask would replace it"):
+        predict_folder(predictor, [tmp_path / "own.png"], tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(PictureError, match="no pictures"):
         find_pictures([tmp_path / "empty"])
     with pytest.raises(PictureError, match="no such picture"):
         find_pictures([tmp_path / "*.gif"])
+
+
+def test_a_truncated_picture_object_is_a_broken_picture(checkpoint, tmp_path):
+    picture().save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:-60])
+    with Image.open(tmp_path / "b.png") as half, pytest.raises(PictureError, match="decoded"):
+        Predictor(checkpoint, device="cpu").predict(half)
+
+
+@pytest.mark.parametrize("change", [{"tile": 256}, {"tile": 1000}, {"scales": ()}])
+def test_settings_that_cannot_work_are_refused(change):
+    with pytest.raises(SettingError, match=f"{next(iter(change))}: "):
+        PredictSettings(**change)
 
 
 def test_parts_hold_each_picture_once(monkeypatch):

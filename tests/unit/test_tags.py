@@ -97,6 +97,36 @@ def test_class_folders(tmp_path):
     assert data.classes.names == ("background", "cat", "dog")
 
 
+def test_folders_of_truth_and_pictures_are_no_classes(tmp_path):
+    for name in ("cat/a.jpg", "dog/b.jpg", "masks/a.png", ".thumbnails/a.jpg"):
+        picture(tmp_path / name)
+    data = open_data(DataSettings(root=tmp_path))
+    assert data.classes.names == ("background", "cat", "dog")
+    assert data.masks == tmp_path / "masks"
+
+
+def test_captions_beside_the_instances_are_left_alone(tmp_path):
+    as_coco(tmp_path)
+    (tmp_path / "annotations" / "captions.json").write_text('{"images": [], "annotations": []}')
+    assert {tagged.path.stem for tagged in read_tags(tmp_path).pictures} == set(EXPECTED)
+
+
+def test_integers_stand_for_vocs_names(tmp_path):
+    picture(tmp_path / "JPEGImages" / "2007_000032.jpg")
+    np.save(tmp_path / "cls_labels.npy", {np.int64(2007000032): np.eye(20)[0]})
+    (found,) = read_tags(tmp_path).pictures
+    assert found.path.exists()
+    assert found.tags == ("aeroplane",)
+
+
+def test_the_background_as_a_tag_is_no_object(tmp_path):
+    rows = [f"images/{name}.jpg,background cat" for name in "ab"]
+    for name in "ab":
+        picture(tmp_path / "images" / f"{name}.jpg")
+    (tmp_path / "tags.csv").write_text("\n".join(["image,tags", *rows]))
+    assert open_data(DataSettings(root=tmp_path)).classes.names == ("background", "cat")
+
+
 def test_every_form_has_a_test():
     assert set(FORMS) | {"folders"} == set(READERS)
 
@@ -127,7 +157,14 @@ def test_a_form_can_be_forced(tmp_path):
     [
         ("metadata.jsonl", "{", "line 1: not JSON"),
         ("metadata.jsonl", '\n{"file_name": "a.jpg"}', "line 2: expected an object"),
+        ("metadata.jsonl", '{"file_name": "a.jpg", "tags": null}', "`tags`, a list of names"),
         ("annotations/x.json", "[", "not JSON"),
+        (
+            "annotations/x.json",
+            '{"categories": [], "images": [{"id": 1, "file_name": "a.jpg"}],'
+            ' "annotations": [{"image_id": 1, "category_id": 7}]}',
+            "no COCO annotations .nothing for 7",
+        ),
         ("annotations/x.json", '{"images": []}', "no COCO annotations"),
         ("Annotations/a.xml", "<annotation>", "a.xml: broken annotation"),
         ("cls_labels.npy", "no array", "no dictionary of numbers"),

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsfcn.errors import DataError, TagError
+from wsfcn.errors import TagError
+from wsfcn.files import read_lines
 from wsfcn.types import Classes
 
 BACKGROUND = "background"
@@ -33,12 +34,8 @@ COCO = _listed(
 
 
 def read_classes(path: Path) -> Classes:
-    """Read a classes.txt. Raises DataError where it is missing, TagError where it cannot work."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    names = tuple(line.strip() for line in lines if line.strip())
+    """Read a classes.txt. Raises DataError for no text, TagError where it cannot work."""
+    names = tuple(read_lines(path))
     if names and names[0] != BACKGROUND:
         raise TagError(f"{path}, line 1: the first class must be '{BACKGROUND}', not '{names[0]}'")
     try:

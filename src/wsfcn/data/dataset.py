@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from wsfcn.config import DataSettings
-from wsfcn.data.classes import classes_of_objects, read_classes
+from wsfcn.data.classes import BACKGROUND, classes_of_objects, read_classes
 from wsfcn.data.tags import Tags, read_tags
 from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import DataError, PictureError, PictureWarning, TagError
-from wsfcn.images import read_picture
+from wsfcn.files import read_text
+from wsfcn.images import read_picture, reduced
 from wsfcn.types import Batch, Classes, Sample
 
 
@@ -88,7 +89,7 @@ def classes_of(root: Path, tags: Tags) -> Classes:
     """The classes of a data folder: from classes.txt, else from what its tags bring or imply."""
     if (root / "classes.txt").exists():
         return read_classes(root / "classes.txt")
-    implied = sorted({tag for picture in tags.pictures for tag in picture.tags})
+    implied = sorted({tag for picture in tags.pictures for tag in picture.tags} - {BACKGROUND})
     return classes_of_objects(tags.objects or implied)
 
 
@@ -101,10 +102,12 @@ def _split(
     if val is None:
         # Every tenth of what training does not claim, so that the same pictures are set aside
         # in every run; with a train.txt, the rest.
-        rest = [name for name in sorted(pictures) if train is None or name not in set(train)]
+        claimed = set(train or ())
+        rest = [name for name in sorted(pictures) if name not in claimed]
         val = rest if train is not None else rest[::10]
     if train is None:
-        train = [name for name in pictures if name not in set(val)]
+        held_out = set(val)
+        train = [name for name in pictures if name not in held_out]
     if not train:
         raise DataError(f"{root}: no picture is left to train on")
     for name, split in ((settings.train, train), (settings.val, val)):
@@ -117,7 +120,7 @@ def _read_split(path: Path, pictures: dict[str, TaggedPicture]) -> list[str] | N
     if not path.exists():
         return None
     names = []
-    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for line, text in enumerate(read_text(path).splitlines(), start=1):
         if not text.strip():
             continue
         if text.strip() not in pictures:
@@ -173,7 +176,7 @@ class TrainingSet(Dataset[Sample]):
             if position not in self.broken:
                 self.broken.add(position)
                 warnings.warn(f"passed over: {error}", PictureWarning, stacklevel=2)
-            if len(self.broken) > self.allowed:
+            if len(self.broken) > self.allowed or len(self.broken) == len(self.pictures):
                 raise
             return self[draw, (position + 1) % len(self.pictures)]
         with torch.random.fork_rng(devices=[]):
@@ -182,20 +185,37 @@ class TrainingSet(Dataset[Sample]):
         return Sample(image, tag_vector(picture.tags, self.classes), picture.name)
 
 
-class ViewingSet(Dataset[Sample]):
-    """Whole pictures as they are, for validation."""
+class ViewingSet(Dataset[Sample | None]):
+    """Whole pictures, reduced to ``longest_side`` pixels, for validation.
 
-    def __init__(self, pictures: Sequence[TaggedPicture], classes: Classes) -> None:
+    One that cannot be read is None, with a warning.
+    """
+
+    def __init__(
+        self, pictures: Sequence[TaggedPicture], classes: Classes, longest_side: int
+    ) -> None:
         self.pictures = pictures
         self.classes = classes
+        self.longest_side = longest_side
 
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> Sample | None:
         picture = self.pictures[index]
-        image = to_tensor(read_picture(picture.path))
+        try:
+            opened = read_picture(picture.path)
+        except PictureError as error:
+            warnings.warn(f"passed over: {error}", PictureWarning, stacklevel=2)
+            return None
+        image = to_tensor(reduced(opened, self.longest_side))
         return Sample(image, tag_vector(picture.tags, self.classes), picture.name)
+
+
+def only(samples: Sequence[Sample | None]) -> Batch | None:
+    """The batch of a single picture, or None where it could not be read."""
+    (sample,) = samples
+    return collate([sample]) if sample else None
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

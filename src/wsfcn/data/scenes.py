@@ -16,7 +16,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from wsfcn.data.motifs import MOTIFS, Distance, Plane, scrap, stripes, stroke, turned, wave
-from wsfcn.files import atomic
+from wsfcn.files import atomic, write_lines
 from wsfcn.images import write_mask
 from wsfcn.types import Classes
 
@@ -119,8 +119,7 @@ def write_scenes(root: Path, train: int, val: int, seed: int = 0, size: int = 12
         ("val.txt", names[:val]),
         ("train.txt", names[val:]),
     ):
-        with atomic(root / file) as path:
-            path.write_text("".join(f"{line}\n" for line in lines))
+        write_lines(root / file, lines)
 
 
 # --- what is drawn, and where ---------------------------------------------------------------

@@ -8,12 +8,14 @@ import csv
 import json
 import pickle
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from wsfcn.data.classes import BACKGROUND, COCO, VOC, read_classes
 from wsfcn.errors import TagError
+from wsfcn.files import read_text
 from wsfcn.images import pictures_in
 
 HEADER = ["image", "tags"]
@@ -122,11 +124,13 @@ def metadata_jsonl(root: Path, path: Path) -> Tags:
             row = json.loads(line)
             tags = row["tags"]
             name = root / row["file_name"]
+            names = split_tags(tags) if isinstance(tags, str) else tuple(map(str, tags))
         except json.JSONDecodeError as error:
             raise TagError(f"{where}: not JSON ({error.msg})") from None
         except (KeyError, TypeError):
-            raise TagError(f"{where}: expected an object with `file_name` and `tags`") from None
-        names = split_tags(tags) if isinstance(tags, str) else tuple(map(str, tags))
+            raise TagError(
+                f"{where}: expected an object with `file_name` and `tags`, a list of names"
+            ) from None
         pictures.append(Tagged(name, names, where))
     return Tags(pictures)
 
@@ -134,7 +138,7 @@ def metadata_jsonl(root: Path, path: Path) -> Tags:
 def class_folders(root: Path, _found: Path) -> Tags:
     """One folder per class, as torchvision's ImageFolder reads them."""
     pictures = []
-    for folder in sorted(child for child in root.iterdir() if child.is_dir()):
+    for folder in sorted(child for child in root.iterdir() if is_class(child)):
         tags = () if folder.name == BACKGROUND else (folder.name,)
         pictures += [Tagged(path, tags, str(path)) for path in pictures_in(folder)]
     return Tags(pictures)
@@ -164,9 +168,11 @@ def coco_json(root: Path, path: Path) -> Tags:
     try:
         content = json.loads(read_text(path), object_hook=without_places)
         categories = {item["id"]: item["name"] for item in content["categories"]}
-        present: dict[int, set[int]] = {item["id"]: set() for item in content["images"]}
+        names = {item["id"]: Path(item["file_name"]) for item in content["images"]}
+        present: dict[int, set[int]] = {identity: set() for identity in names}
         for item in content["annotations"]:
             present[item["image_id"]].add(item["category_id"])
+        tags = {n: tuple(categories[k] for k in sorted(found)) for n, found in present.items()}
     except json.JSONDecodeError as error:
         raise TagError(f"{path}: not JSON ({error})") from None
     except (KeyError, TypeError) as error:
@@ -174,11 +180,9 @@ def coco_json(root: Path, path: Path) -> Tags:
     folders = [root, root / "images", root / path.stem.removeprefix("instances_")]
     folders += [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
     pictures = []
-    for item in content["images"]:
-        name = Path(item["file_name"])
+    for identity, name in names.items():
         found = next((f / name for f in folders if (f / name).exists()), root / name)
-        tags = tuple(categories[k] for k in sorted(present[item["id"]]))
-        pictures.append(Tagged(found, tags, f"{path}, image {item['id']}"))
+        pictures.append(Tagged(found, tags[identity], f"{path}, image {identity}"))
     return Tags(pictures, tuple(categories[k] for k in sorted(categories)))
 
 
@@ -190,8 +194,18 @@ def without_places(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def cls_labels(root: Path, path: Path) -> Tags:
-    """The dictionary of picture names and 0/1 vectors that research code saves with NumPy."""
-    vectors = numbers_of(path)
+    """The dictionary of picture names and 0/1 vectors that research code saves with NumPy.
+
+    Names may be integers, as IRN writes VOC's: 2007000032 for 2007_000032.
+    """
+    vectors = {}
+    for key, vector in numbers_of(path).items():
+        name = str(key)
+        if isinstance(key, Integral):
+            name = f"{name[:4]}_{name[4:]}"
+        if getattr(vector, "ndim", 1) != 1 or not hasattr(vector, "__len__"):
+            raise TagError(f"{path}, '{name}': expected a vector with a number for each class")
+        vectors[name] = vector
     files = picture_files(root)
     if (root / "classes.txt").exists():
         objects = read_classes(root / "classes.txt").objects
@@ -206,7 +220,7 @@ def cls_labels(root: Path, path: Path) -> Tags:
         if len(vector) != len(objects):
             raise TagError(f"{where}: a vector of {len(vector)}, but {len(objects)} classes")
         tags = tuple(tag for tag, value in zip(objects, vector, strict=True) if value > 0)
-        pictures.append(Tagged(files.get(str(name), root / f"{name}.jpg"), tags, where))
+        pictures.append(Tagged(files.get(name, root / f"{name}.jpg"), tags, where))
     return Tags(pictures, objects)
 
 
@@ -221,7 +235,7 @@ class NumbersOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no array of numbers")
 
 
-def numbers_of(path: Path) -> dict[str, Any]:
+def numbers_of(path: Path) -> dict[Any, Any]:
     """The dictionary in a ``.npy`` file, without running what else it may hold."""
     import numpy as np
 
@@ -239,14 +253,6 @@ def numbers_of(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TagError(f"{path}: no dictionary of picture names and vectors")
     return content
-
-
-def read_text(path: Path) -> str:
-    """The text of a file. Raises TagError where it is no UTF-8."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TagError(f"{path}: not UTF-8 text ({error})") from None
 
 
 def picture_files(root: Path) -> dict[str, Path]:
@@ -268,16 +274,24 @@ def first(*patterns: str) -> Callable[[Path], Path | None]:
 
 def folder_of_pictures(root: Path) -> Path | None:
     """Finds the first class folder; ``images`` and ``masks`` are none."""
-    others = {"images", "masks", "JPEGImages", "Annotations", "annotations"}
-    folders = (child for child in sorted(root.iterdir()) if child.is_dir())
-    return next((f for f in folders if f.name not in others and pictures_in(f)), None)
+    folders = (child for child in sorted(root.iterdir()) if is_class(child))
+    return next((folder for folder in folders if pictures_in(folder)), None)
 
+
+def is_class(path: Path) -> bool:
+    """Whether a path in a data folder can be the folder of a class."""
+    others = {"images", "masks", "JPEGImages", "Annotations", "annotations"}
+    return path.is_dir() and path.name not in others and not path.name.startswith(".")
+
+
+COCO_FILES = ("instances*.json", "annotations/instances*.json", "annotations/*.json", "*.json")
+"""Where COCO annotations are looked for; those of captions and keypoints lie beside them."""
 
 READERS = {
     "csv": Reader(file("tags.csv"), tags_csv),
     "jsonl": Reader(file("metadata.jsonl"), metadata_jsonl),
     "npy": Reader(file("cls_labels.npy"), cls_labels),
-    "coco": Reader(first("instances*.json", "annotations/*.json", "*.json"), coco_json),
+    "coco": Reader(first(*COCO_FILES), coco_json),
     "voc": Reader(lambda r: first("*.xml")(r / "Annotations") and r / "Annotations", voc_xml),
     "folders": Reader(folder_of_pictures, class_folders),
 }

@@ -85,14 +85,17 @@ def predict_folder(
     On request also ``out/NAME-overlay.jpg``, the soft masks as ``out/NAME.npz``, and all objects as
     one COCO file, an annotation per class or per connected component. With ``skip_existing``
     pictures that have a mask are left as they are. Pictures that cannot be read are left out and
-    returned as errors. Raises SettingError where ``out`` cannot be a folder, or two pictures would
-    write the same mask.
+    returned as errors. Raises SettingError where ``out`` cannot be a folder, two pictures would
+    write the same mask, or a mask would replace its picture.
     """
     if out.exists() and not out.is_dir():
         raise SettingError(f"{out}: is a file; name a folder for the masks")
     for name, count in Counter(path.stem for path in pictures).items():
         if count > 1:
             raise SettingError(f"two pictures are named '{name}': their masks would be one file")
+    for path in pictures:
+        if path.resolve() == (out / f"{path.stem}.png").resolve():
+            raise SettingError(f"{path}: its mask would replace it; name another folder with -o")
     left = [p for p in pictures if not (skip_existing and (out / f"{p.stem}.png").exists())]
 
     def write(path: Path, found: Segmentation) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from wsfcn.checkpoint import Checkpoint, load_checkpoint
 from wsfcn.config import PredictSettings, preset_settings
 from wsfcn.errors import PictureError, SettingError
-from wsfcn.images import read_picture, to_rgb
+from wsfcn.images import read_picture, reduced, to_rgb
 from wsfcn.inference.multiscale import average, look
 from wsfcn.inference.outputs import Segmentation
 from wsfcn.inference.refinement import refined, with_background
@@ -21,6 +21,13 @@ Picture = str | PathLike[str] | Image.Image | np.ndarray
 """What can be segmented: a file, a PIL image, or RGB values (h, w, 3) uint8."""
 
 Device = Literal["auto", "cpu", "gpu"]
+
+
+def on_gpu(device: Device) -> bool:
+    """Whether to compute on a GPU. Raises SettingError where one is asked for and there is none."""
+    if device == "gpu" and not torch.cuda.is_available():
+        raise SettingError("device: PyTorch finds no GPU here; use --device cpu")
+    return device != "cpu" and torch.cuda.is_available()
 
 
 class Predictor:
@@ -35,30 +42,27 @@ class Predictor:
         settings: PredictSettings | None = None,
         device: Device = "auto",
     ) -> None:
-        if device == "gpu" and not torch.cuda.is_available():
-            raise SettingError("device: PyTorch finds no GPU here; use --device cpu")
-        gpu = device != "cpu" and torch.cuda.is_available()
-        self.model = checkpoint.model.eval().to("cuda" if gpu else "cpu")
+        self.model = checkpoint.model.eval().to("cuda" if on_gpu(device) else "cpu")
         self.model = self.model.to(memory_format=torch.channels_last)
         self.classes = checkpoint.classes
         self.settings = settings or PredictSettings()
         limit = self.settings.max_side
-        self.max_side = 2 * checkpoint.settings.data.crop if limit is None else limit
+        self.max_side = checkpoint.settings.data.longest_side if limit is None else limit
 
     @torch.inference_mode()
     def predict(self, image: Picture) -> Segmentation:
         """Segment one picture. Raises PictureError where it cannot be read."""
         settings = self.settings
         picture = open_picture(image)
-        reduced = self._reduced(picture)
+        small = reduced(picture, self.max_side)
         views = [
-            look(self.model, reduced, scale, flip=settings.flip, tile=settings.tile)
+            look(self.model, small, scale, flip=settings.flip, tile=settings.tile)
             for scale in settings.scales
         ]
         tags = torch.stack([view.tags for view in views]).amax(0)
         present = [0, *((tags > settings.class_cut).nonzero()[:, 0] + 1).tolist()]
-        masks = average(views, present, (reduced.height, reduced.width))
-        masks = refined(reduced, with_background(masks, settings), settings)
+        masks = average(views, present, (small.height, small.width))
+        masks = refined(small, with_background(masks, settings), settings)
         masks = resize(masks, (picture.height, picture.width), align_corners=True)[0]
         winners = torch.tensor(present, dtype=torch.uint8, device=masks.device)[masks.argmax(0)]
         names = [self.classes.names[k] for k in present]
@@ -69,14 +73,6 @@ class Predictor:
             classes=self.classes,
             picture=picture,
         )
-
-    def _reduced(self, picture: Image.Image) -> Image.Image:
-        """The picture at the size it is looked at."""
-        factor = self.max_side / max(picture.size)
-        if factor == 0 or factor >= 1:
-            return picture
-        width, height = (max(1, round(side * factor)) for side in picture.size)
-        return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def load(
@@ -91,9 +87,15 @@ def load(
 
 
 def open_picture(image: Picture) -> Image.Image:
-    """An upright RGB picture from a file, a PIL image or an array of RGB values."""
+    """An upright RGB picture from a file, a PIL image or an array of RGB values.
+
+    Raises PictureError.
+    """
     if isinstance(image, Image.Image):
-        return to_rgb(image)
+        try:
+            return to_rgb(image)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise PictureError(f"the picture cannot be decoded ({error})") from None
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise PictureError(

@@ -57,11 +57,13 @@ class FlowAlignment(nn.Module):
         height, width = shallow.shape[2:]
         coarse = resize(self.reduce_deep(deep), (height, width), align_corners=False)
         flow = self.flow(torch.cat([coarse, self.reduce_shallow(shallow)], 1)).permute(0, 2, 3, 1)
-        rows = torch.linspace(-1, 1, height, device=deep.device, dtype=deep.dtype)
-        columns = torch.linspace(-1, 1, width, device=deep.device, dtype=deep.dtype)
+        # In float32 throughout: bfloat16 cannot tell neighbouring cells apart.
+        rows = torch.linspace(-1, 1, height, device=deep.device)
+        columns = torch.linspace(-1, 1, width, device=deep.device)
         identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
-        grid = identity + flow / flow.new_tensor([width, height])
-        return F.grid_sample(deep, grid.to(deep.dtype), align_corners=True)
+        grid = identity + flow.float() / identity.new_tensor([width, height])
+        with torch.autocast(deep.device.type, enabled=False):
+            return F.grid_sample(deep.float(), grid, align_corners=True)
 
 
 class Interpolation(nn.Module):

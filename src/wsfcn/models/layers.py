@@ -1,7 +1,7 @@
 """Small layers that context, fusion and head share."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -49,6 +49,13 @@ def conv_norm_relu(
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
+
+
+def nearest(labels: UInt8[Tensor, "h w"], size: tuple[int, ...]) -> UInt8[Tensor, "y x"]:
+    """Labels at ``size`` = (y, x)."""
+    if labels.shape == size:
+        return labels
+    return F.interpolate(labels[None, None].float(), size, mode="nearest")[0, 0].byte()
 
 
 def resize(

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from wsfcn.config import ModelSettings
-from wsfcn.errors import SettingError
+from wsfcn.errors import SettingError, did_you_mean
 from wsfcn.models.backbones import Backbone, build_backbone
 from wsfcn.models.context import CONTEXTS
 from wsfcn.models.folding import fold_norms
@@ -112,6 +112,10 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
             f"model.kernels names {len(settings.kernels)} branches, "
             f"model.dilations {len(settings.dilations)}: give both the same length"
         )
+    for setting, known in (("context", CONTEXTS), ("fusion", FUSIONS)):
+        name = getattr(settings, setting)
+        if name not in known:
+            raise SettingError(f"model.{setting}: no '{name}'.{did_you_mean(name, [*known])}")
     weights = settings.weights if pretrained else "none"
     backbone = build_backbone(settings.backbone, weights, settings.stride, settings.drop_path)
     norm = IdleNorm2d if settings.context_norm == "idle" else nn.BatchNorm2d

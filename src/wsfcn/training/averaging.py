@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import lightning as L
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
@@ -14,6 +15,7 @@ class MovingAverage(WeightAveraging):
     def __init__(self, decay: float) -> None:
         super().__init__(multi_avg_fn=self.update)
         self.decay = decay
+        self.exchanged = False
 
     @property
     def model(self) -> Segmenter:
@@ -21,6 +23,25 @@ class MovingAverage(WeightAveraging):
         assert self._average_model is not None
         module: Any = self._average_model.module
         return module.model.eval()
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_validation_epoch_start(trainer, pl_module)
+        self.exchanged = True
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_validation_epoch_end(trainer, pl_module)
+        self.exchanged = False
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """A validation that is cut off leaves the average in the network's place: put both back.
+
+        Checkpoints are written after this.
+        """
+        if self.exchanged:
+            super().on_validation_epoch_end(trainer, pl_module)
+            self.exchanged = False
 
     def update(self, averages: list[Tensor], values: list[Tensor], count: Any) -> None:
         """Move each average towards its value, after ``count`` such moves."""

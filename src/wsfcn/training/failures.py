@@ -6,18 +6,21 @@ from pathlib import Path
 import torch
 
 from wsfcn.checkpoint import LAST
-from wsfcn.errors import TrainingError
+from wsfcn.errors import PictureError, TrainingError, WsfcnError
 
 
 class NonFiniteLossError(TrainingError):
     """A loss that is infinite or not a number. The step that had it changed no weight."""
 
 
-def explained(error: BaseException, out: Path) -> TrainingError | None:
+def explained(error: BaseException, out: Path) -> WsfcnError | None:
     """The error of a run in ``out`` in the user's terms, or None where it is of no known kind."""
     if isinstance(error, NonFiniteLossError):
         return TrainingError(f"{error}; {_kept(out)}")
     text = str(error)
+    if isinstance(error, PictureError):
+        # A worker process sends its whole traceback along.
+        return PictureError(text.strip().splitlines()[-1].rpartition("PictureError: ")[2])
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
         return TrainingError(f"out of memory: lower optim.batch or data.crop; {_kept(out)}")
     if isinstance(error, RuntimeError) and "DataLoader worker" in text:

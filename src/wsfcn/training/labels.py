@@ -10,19 +10,19 @@ from jaxtyping import Float32, UInt8
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from rich.progress import track
-from torch.nn import functional as F
 
 from wsfcn.checkpoint import load_checkpoint
-from wsfcn.config import DataSettings, PseudoSettings
-from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data
-from wsfcn.errors import SettingError
+from wsfcn.config import DataSettings, PseudoSettings, TrainSettings
+from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data, tag_vector
+from wsfcn.data.transforms import to_tensor
+from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic
-from wsfcn.images import overlay, write_mask
-from wsfcn.models.layers import resize
+from wsfcn.images import overlay, read_picture, reduced, write_mask
+from wsfcn.models.layers import nearest, resize
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.step import cut, refined_masks, size_of
-from wsfcn.types import Batch
+from wsfcn.types import Batch, Sample
 from wsfcn.visualize import beside, sheet
 
 
@@ -51,18 +51,20 @@ def labels_of(
     mask = resize(prediction.logits, size, align_corners=True).argmax(1)
     refined = refined_masks(batch, prediction, settings, own_share)
     labels = cut(refined, size, settings, banded=prediction.activations is not None)
-    large = F.interpolate(labels[:, None].float(), size, mode="nearest")[:, 0]
     strength, place = resize(refined.masks, size, align_corners=True).max(1)
-    strongest = refined.classes[0, place]
-    mask, strongest, large = (x[0].byte().cpu().numpy() for x in (mask, strongest, large))
-    return Labelled(mask, strongest, strength[0].float().cpu().numpy(), large)
+    strongest = refined.classes[0, place[0]]
+    maps = (mask[0].byte(), strongest.byte(), strength[0].float(), nearest(labels[0].byte(), size))
+    return Labelled(*(values.cpu().numpy() for values in maps))
 
 
-def write_labels(path: Path, data: DataSettings, out: Path) -> int:
+def write_labels(
+    path: Path, data: DataSettings, out: Path, *, gpu: bool = False
+) -> tuple[int, list[PictureError]]:
     """Write the pseudo-labels of all training pictures, made from their tags, as indexed PNGs.
 
-    ``path`` is a run folder or checkpoint. Returns the number of pictures. Raises SettingError
-    where the data has other classes than the checkpoint.
+    ``path`` is a run folder or checkpoint. Returns the number of pictures, and errors for those
+    that cannot be read, which are left out. Raises CheckpointError, DataError, and SettingError
+    where the data has other classes than the checkpoint or ``out`` holds the truth masks.
     """
     checkpoint = load_checkpoint(path)
     pictures = open_data(data)
@@ -71,23 +73,34 @@ def write_labels(path: Path, data: DataSettings, out: Path) -> int:
             f"{data.root}: its classes are {', '.join(pictures.classes.objects)}, but {path} knows "
             f"{', '.join(checkpoint.classes.objects)}"
         )
-    pseudo = checkpoint.settings.pseudo
-    view = ViewingSet(pictures.train, pictures.classes)
-    for n in track(range(len(view)), "Labelling", transient=True):
-        batch = collate([view[n]])
-        found = labels_of(checkpoint.model, batch, pseudo, pseudo.own_share)
-        write_mask(out / f"{batch.names[0]}.png", found.labels)
-    return len(view)
+    if pictures.masks and out.resolve() == pictures.masks.resolve():
+        raise SettingError(f"{out}: holds the truth masks; name another folder for the labels")
+    model = checkpoint.model.to("cuda" if gpu else "cpu")
+    pseudo, side = checkpoint.settings.pseudo, checkpoint.settings.data.longest_side
+    broken = []
+    for picture in track(pictures.train, "Labelling", transient=True):
+        try:
+            opened = read_picture(picture.path)
+        except PictureError as error:
+            broken.append(error)
+            continue
+        tags = tag_vector(picture.tags, pictures.classes)
+        batch = collate([Sample(to_tensor(reduced(opened, side)), tags, picture.name)])
+        labels = torch.from_numpy(labels_of(model, batch, pseudo, pseudo.own_share).labels)
+        labels = nearest(labels, (opened.height, opened.width))
+        write_mask(out / f"{picture.name}.png", labels.numpy())
+    return len(pictures.train) - len(broken), broken
 
 
 class Snapshots(Callback):
     """After each epoch a sheet of training pictures: picture, mask, refined masks, labels."""
 
-    def __init__(self, folder: Path, data: TaggedPictures, pseudo: PseudoSettings) -> None:
+    def __init__(self, folder: Path, data: TaggedPictures, settings: TrainSettings) -> None:
         step = max(1, len(data.train) // 6)
-        self.view = ViewingSet(data.train[::step][:6], data.classes)
+        some = data.train[::step][:6]
+        self.view = ViewingSet(some, data.classes, settings.data.longest_side)
         self.folder = folder
-        self.pseudo = pseudo
+        self.pseudo = settings.pseudo
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
@@ -95,11 +108,13 @@ class Snapshots(Callback):
         assert isinstance(pl_module, SegmentationTraining)
         model = pl_module.teacher or pl_module.model
         rows = []
-        for sample in (self.view[n] for n in range(len(self.view))):
+        for sample in filter(None, (self.view[n] for n in range(len(self.view)))):
             found = labels_of(model, collate([sample]), self.pseudo, pl_module.own_share)
             picture = Image.fromarray((sample.image * 255).byte().permute(1, 2, 0).numpy())
             refined = overlay(picture, found.strongest, found.strength)
             tiles = [overlay(picture, found.mask), refined, overlay(picture, found.labels)]
             rows.append(beside([picture, *tiles]))
+        if not rows:
+            return
         with atomic(self.folder / f"epoch-{trainer.current_epoch + 1:03}.jpg") as name:
             sheet(rows, 2).save(name, quality=85)

@@ -10,12 +10,12 @@ from torch.utils.data import DataLoader
 
 from wsfcn.checkpoint import header
 from wsfcn.config import TrainSettings
-from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, collate
+from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, only
 from wsfcn.data.loading import EpochOrder, training_loader
 from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.evaluation import ConfusionMatrix, tag_map
 from wsfcn.images import read_mask
-from wsfcn.models.layers import resize
+from wsfcn.models.layers import nearest, resize
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.failures import NonFiniteLossError
@@ -48,15 +48,21 @@ class SegmentationTraining(L.LightningModule):
         settings, trainer = self.settings, self.trainer
         world = trainer.world_size
         per_process = settings.optim.batch // world
-        progress: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+        # The loop counts an epoch as done once its last batch is, wherever a run was cut off. A
+        # loader with workers draws its order at once, before the trainer names the epoch.
+        loop: Any = trainer.fit_loop
+        epoch = loop.epoch_progress.current.processed
+        seen = loop.epoch_loop.batch_progress.current.processed if loop.restarting else 0
+        if seen >= self.steps_per_epoch:
+            epoch, seen = epoch + 1, 0
         order = EpochOrder(
             len(self.data.train),
             settings.seed,
             settings.optim.batch,
             rank=trainer.global_rank,
             world=world,
-            resumed=trainer.current_epoch,
-            skip=progress.processed * per_process,
+            resumed=epoch,
+            skip=seen * per_process,
         )
         pictures = TrainingSet(
             self.data.train,
@@ -71,8 +77,8 @@ class SegmentationTraining(L.LightningModule):
     def val_dataloader(self) -> DataLoader[Any]:
         """Whole validation pictures, one at a time; each process has its share of them."""
         mine = self.data.val[self.trainer.global_rank :: self.trainer.world_size]
-        pictures = ViewingSet(mine, self.data.classes)
-        return DataLoader(pictures, 1, num_workers=self.settings.run.workers, collate_fn=collate)
+        pictures = ViewingSet(mine, self.data.classes, self.settings.data.longest_side)
+        return DataLoader(pictures, 1, num_workers=self.settings.run.workers, collate_fn=only)
 
     def training_step(self, batch: Batch, index: int) -> Tensor | None:
         # Gate and dropout depend on the seed and the step alone, so a resumed run repeats them.
@@ -122,7 +128,9 @@ class SegmentationTraining(L.LightningModule):
         averages = (c for c in callbacks if isinstance(c, MovingAverage))
         return next((average.model for average in averages), None)
 
-    def validation_step(self, batch: Batch, index: int) -> None:
+    def validation_step(self, batch: Batch | None, index: int) -> None:
+        if batch is None:
+            return
         prediction = self.model(batch.image)
         height, width = batch.image.shape[-2:]
         labels = resize(prediction.logits, (height, width), align_corners=True).argmax(1)[0]
@@ -131,8 +139,11 @@ class SegmentationTraining(L.LightningModule):
         self.val_scores.append(prediction.scores[0].sigmoid().cpu())
         self.val_tags.append(tags.cpu())
         self.val_covered += (shares[1:][tags > 0] >= VISIBLE).float().tolist()
-        if truth := self.data.truth(batch.names[0]):  # shown; it teaches nothing
-            self.val_confusion.update(read_mask(truth), labels.cpu().numpy().astype(np.uint8))
+        if path := self.data.truth(batch.names[0]):  # shown; it teaches nothing
+            truth, guess = read_mask(path), labels.byte()
+            if max(truth.shape) > max(height, width) == self.settings.data.longest_side:
+                guess = nearest(guess, truth.shape)
+            self.val_confusion.update(truth, guess.cpu().numpy())
 
     def on_validation_epoch_end(self) -> None:
         seen = (self.val_scores, self.val_tags, self.val_covered, [self.val_confusion.matrix])

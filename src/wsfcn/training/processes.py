@@ -37,6 +37,7 @@ class SharedNorm2d(nn.BatchNorm2d):
             return super().forward(x)
         assert self.running_mean is not None
         assert self.running_var is not None
+        x = x.float()
         count = dist.get_world_size() * x.numel() / x.shape[1]
         mean = SumOfProcesses.apply(x.sum((0, 2, 3))) / count
         centred = x - mean[:, None, None]

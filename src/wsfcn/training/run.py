@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,11 +22,13 @@ from lightning.pytorch.loggers import (
     TensorBoardLogger,
     WandbLogger,
 )
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import nn
 
 from wsfcn.checkpoint import BEST, LAST, find_checkpoint, read_checkpoint
-from wsfcn.config import TrainSettings, to_dict
+from wsfcn.config import RunSettings, TrainSettings, to_dict
 from wsfcn.data.dataset import open_data
 from wsfcn.errors import SettingError
 from wsfcn.files import atomic
@@ -37,6 +40,7 @@ from wsfcn.training.memory import keep_freed_memory
 from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.processes import share_norms
 from wsfcn.training.progress import progress
+from wsfcn.types import Classes
 
 
 class KeepCheckpoints(ModelCheckpoint):
@@ -73,8 +77,10 @@ class KeepCheckpoints(ModelCheckpoint):
     ) -> None:
         # After these, writing would fail again, or keep what is broken.
         broken = isinstance(exception, NonFiniteLossError | OSError)
-        # Several processes save together or not at all, and the others may be elsewhere.
-        if trainer.global_step and trainer.world_size == 1 and not broken:
+        # Several processes save together or not at all, and the others may be elsewhere, but for
+        # SIGTERM, which the training loop tells to all.
+        together = trainer.world_size == 1 or isinstance(exception, SIGTERMException)
+        if trainer.global_step and together and not broken:
             trainer.save_checkpoint(self.last)
 
 
@@ -86,12 +92,12 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     With ``resume``, a run folder, the training goes on from its last checkpoint.
 
     Raises DataError for data that cannot be used, SettingError for settings that do not fit,
-    TrainingError where the training cannot go on.
+    CheckpointError for a checkpoint that cannot be read, TrainingError where the training cannot go
+    on, KeyboardInterrupt after Ctrl-C, and SystemExit after SIGTERM.
     """
     checkpoint = find_checkpoint(resume, (LAST,)) if resume else None
+    _check_device(settings)
     processes = settings.run.devices * settings.run.nodes
-    if settings.optim.batch < 2:
-        raise SettingError("optim.batch: batch norms need at least 2 pictures")
     if settings.optim.batch % processes:
         raise SettingError(
             f"optim.batch: {settings.optim.batch} pictures cannot be shared evenly by "
@@ -102,6 +108,15 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     L.seed_everything(settings.seed, verbose=False)
     keep_freed_memory()
     data = open_data(settings.data)
+    if checkpoint:
+        _check_resumable(checkpoint, settings, data.classes)
+    else:
+        _clear(settings.run)
+    if data.val and len(data.val) < processes:
+        raise SettingError(
+            f"run.devices: {processes} processes share {len(data.val)} validation pictures; "
+            "each needs one"
+        )
     model = build_segmenter(settings.model, len(data.classes))
     if settings.optim.best == "miou" and not any(data.truth(p.name) for p in data.val):
         raise SettingError("optim.best: no validation picture has a truth mask; choose by `score`")
@@ -118,6 +133,7 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = L.Trainer(
         accelerator=settings.run.device,
+        plugins=[WholeFiles()],
         devices=settings.run.devices,
         num_nodes=settings.run.nodes,
         # The masks' layers have no gradients before the warm-up ends.
@@ -133,7 +149,7 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
             KeepCheckpoints(
                 out / "checkpoints", settings.run.save_every, f"val/{settings.optim.best}"
             ),
-            Snapshots(out / "snapshots", data, settings.pseudo),
+            Snapshots(out / "snapshots", data, settings),
             shown,
             *averaging,
         ],
@@ -147,6 +163,8 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
         warnings.filterwarnings("ignore", module="lightning")
         try:
             trainer.fit(module, ckpt_path=checkpoint)
+        except SIGTERMException:
+            pass
         except SystemExit:
             # Lightning's answer to Ctrl-C; a library leaves the exit to its caller.
             raise KeyboardInterrupt from None
@@ -157,6 +175,63 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     if trainer.received_sigterm:
         sys.exit(128 + signal.SIGTERM)
     return out
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it: it is whole or absent."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        content = BytesIO()
+        torch.save(checkpoint, content)
+        with atomic(path) as name:
+            name.write_bytes(content.getbuffer())
+
+
+def _check_device(settings: TrainSettings) -> None:
+    """Raise SettingError for GPUs that are not there."""
+    if settings.run.device == "gpu" and not torch.cuda.is_available():
+        raise SettingError("run.device: PyTorch finds no GPU here; use --run.device cpu")
+    gpus = torch.cuda.device_count()
+    if settings.run.device != "cpu" and gpus and settings.run.devices > gpus:
+        raise SettingError(f"run.devices: {settings.run.devices}, but there are {gpus} GPUs here")
+
+
+def _check_resumable(path: Path, settings: TrainSettings, classes: Classes) -> None:
+    """Raise SettingError where a training cannot go on from a checkpoint as it is set."""
+    content = read_checkpoint(path)
+    known = tuple(content["wsfcn"]["classes"])
+    if known != classes.names:
+        raise SettingError(
+            f"{path}: knows the classes {', '.join(known[1:])}, the data has "
+            f"{', '.join(classes.objects)}; start a new training"
+        )
+    saved, asked = content["wsfcn"]["settings"]["model"], to_dict(settings.model)
+    for name, value in asked.items():
+        if name != "weights" and saved.get(name) != value:
+            raise SettingError(
+                f"model.{name.replace('_', '-')}: {value}, but {path} was trained with "
+                f"{saved.get(name)}; start a new training"
+            )
+    if content["epoch"] >= settings.optim.epochs:
+        raise SettingError(
+            f"optim.epochs: {settings.optim.epochs}, but {path} is in epoch {content['epoch'] + 1}"
+        )
+
+
+def _clear(run: RunSettings) -> None:
+    """Make room for a new training. Raises SettingError where that would delete one unasked."""
+    if not any((run.out / "checkpoints").glob("*.ckpt")):
+        return
+    if not run.overwrite:
+        raise SettingError(
+            f"run.out: {run.out} holds a training; go on with --resume {run.out}, name another "
+            "folder, or delete it with --run.overwrite"
+        )
+    if rank_zero_only.rank == 0:
+        for name in ("checkpoints", "snapshots"):
+            shutil.rmtree(run.out / name, ignore_errors=True)
 
 
 @rank_zero_only
@@ -172,7 +247,7 @@ def _table(out: Path, checkpoint: Path | None) -> CSVLogger:
     """The logger of ``metrics.csv``; after a resume, with the rows up to it."""
     table = out / "metrics.csv"
     kept: list[dict[str, Any]] = []
-    if checkpoint and table.exists():
+    if checkpoint and table.exists() and rank_zero_only.rank == 0:
         step = read_checkpoint(checkpoint)["global_step"]
         with table.open(newline="") as file:
             for row in csv.DictReader(file):
@@ -223,7 +298,8 @@ def _precision(settings: TrainSettings, model: Segmenter) -> Any:
     if settings.run.precision != "auto":
         return {"32": "32-true", "bf16": "bf16-mixed"}[settings.run.precision]
     if settings.run.device != "cpu" and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+        quick = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16-mixed" if quick else "32-true"
     return "bf16-mixed" if cpu_has_bfloat16() and is_dense(model) else "32-true"
 
 
