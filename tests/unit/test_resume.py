@@ -15,8 +15,9 @@ import tiny
 from wsfcn.checkpoint import read_checkpoint
 from wsfcn.cli import main
 from wsfcn.errors import SettingError
+from wsfcn.training.checkpoints import KeepCheckpoints
 from wsfcn.training.module import SegmentationTraining
-from wsfcn.training.run import KeepCheckpoints, train
+from wsfcn.training.run import train
 
 EPOCHS, STEPS = 2, 4
 

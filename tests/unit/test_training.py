@@ -13,7 +13,8 @@ from wsfcn.checkpoint import BEST, read_checkpoint
 from wsfcn.config import ModelSettings
 from wsfcn.errors import SettingError
 from wsfcn.models.segmenter import build_segmenter
-from wsfcn.training.run import cpu_has_bfloat16, is_dense, train
+from wsfcn.training.precision import cpu_has_bfloat16, is_dense
+from wsfcn.training.run import train
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,90 @@
+"""What can be known to fail is said before a training starts, in one line."""
+
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+
+from wsfcn.checkpoint import read_checkpoint
+from wsfcn.config import RunSettings, TrainSettings, to_dict
+from wsfcn.data.dataset import TaggedPictures
+from wsfcn.errors import SettingError
+from wsfcn.types import Classes
+
+
+def check_processes(settings: TrainSettings) -> None:
+    """Raise SettingError for GPUs that are not there, or work that cannot be shared evenly."""
+    processes = settings.run.devices * settings.run.nodes
+    if settings.run.device == "gpu" and not torch.cuda.is_available():
+        raise SettingError("run.device: PyTorch finds no GPU here; use --run.device cpu")
+    gpus = torch.cuda.device_count()
+    if settings.run.device != "cpu" and gpus and settings.run.devices > gpus:
+        raise SettingError(f"run.devices: {settings.run.devices}, but there are {gpus} GPUs here")
+    if settings.optim.batch % processes:
+        raise SettingError(
+            f"optim.batch: {settings.optim.batch} pictures cannot be shared evenly by "
+            f"{processes} processes"
+        )
+    if processes > 1 and settings.optim.skip_nonfinite:
+        raise SettingError("optim.skip-nonfinite: works in one process alone")
+
+
+def check_data(data: TaggedPictures, settings: TrainSettings) -> None:
+    """Raise SettingError where validation pictures are too few, or lack a truth to choose by."""
+    processes = settings.run.devices * settings.run.nodes
+    if data.val and len(data.val) < processes:
+        raise SettingError(
+            f"run.devices: {processes} processes share {len(data.val)} validation pictures; "
+            "each needs one"
+        )
+    if settings.optim.best == "miou" and not any(data.truth(p.name) for p in data.val):
+        raise SettingError("optim.best: no validation picture has a truth mask; choose by `score`")
+
+
+def check_resumable(path: Path, settings: TrainSettings, classes: Classes) -> None:
+    """Raise SettingError where a training cannot go on from a checkpoint as it is set."""
+    content = read_checkpoint(path)
+    known = tuple(content["wsfcn"]["classes"])
+    if known != classes.names:
+        raise SettingError(
+            f"{path}: knows the classes {', '.join(known[1:])}, the data has "
+            f"{', '.join(classes.objects)}; start a new training"
+        )
+    saved, asked = content["wsfcn"]["settings"]["model"], to_dict(settings.model)
+    for name, value in asked.items():
+        if name != "weights" and saved.get(name) != value:
+            raise SettingError(
+                f"model.{name.replace('_', '-')}: {value}, but {path} was trained with "
+                f"{saved.get(name)}; start a new training"
+            )
+    if content["epoch"] >= settings.optim.epochs:
+        raise SettingError(
+            f"optim.epochs: {settings.optim.epochs}, but {path} is in epoch {content['epoch'] + 1}"
+        )
+
+
+def check_compiler(settings: TrainSettings) -> None:
+    """Raise SettingError where ``torch.compile`` would not find its C++ compiler."""
+    compiler = os.environ.get("CXX", "g++")
+    on_cpu = settings.run.device == "cpu" or not torch.cuda.is_available()
+    if on_cpu and not shutil.which(compiler):
+        raise SettingError(
+            f"run.compile: needs a C++ compiler on a CPU, and there is no {compiler}; install one, "
+            "name it in CXX, or train without"
+        )
+
+
+def clear_folder(run: RunSettings) -> None:
+    """Make room for a new training. Raises SettingError where that would delete one unasked."""
+    if not any((run.out / "checkpoints").glob("*.ckpt")):
+        return
+    if not run.overwrite:
+        raise SettingError(
+            f"run.out: {run.out} holds a training; go on with --resume {run.out}, name another "
+            "folder, or delete it with --run.overwrite"
+        )
+    if rank_zero_only.rank == 0:
+        for name in ("checkpoints", "snapshots"):
+            shutil.rmtree(run.out / name, ignore_errors=True)
