@@ -36,6 +36,8 @@ class TrainingLines(Callback):
         self.started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
         shown = {
             name: f"{value.item():.4g}"
             for name, value in sorted(trainer.logged_metrics.items())
