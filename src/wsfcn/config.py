@@ -218,6 +218,11 @@ class RunSettings:
             need(value >= 1, f"run.{name.replace('_', '-')}", "at least 1", value)
         need(self.workers >= 0, "run.workers", "0 or more", self.workers)
 
+    @property
+    def processes(self) -> int:
+        """Processes on all machines together."""
+        return self.devices * self.nodes
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:

@@ -10,9 +10,12 @@ from PIL import Image
 
 import tiny
 from wsfcn.checkpoint import BEST, read_checkpoint
-from wsfcn.config import ModelSettings
-from wsfcn.errors import SettingError
+from wsfcn.config import DataSettings, ModelSettings
+from wsfcn.data.scenes import CLASSES
+from wsfcn.errors import PictureWarning, SettingError
+from wsfcn.evaluation import evaluate_folder
 from wsfcn.models.segmenter import build_segmenter
+from wsfcn.training.labels import write_labels
 from wsfcn.training.precision import cpu_has_bfloat16, is_dense
 from wsfcn.training.run import train
 
@@ -39,6 +42,28 @@ def test_on_request_miou_chooses_the_best_checkpoint(root, tmp_path):
     # A snapshot shows six pictures in two columns, each with mask, refined masks and labels.
     sheet = Image.open(tmp_path / "snapshots" / "epoch-003.jpg")
     assert sheet.size == (2 * (4 * tiny.SIZE + 3 * 4 + 6), 3 * (tiny.SIZE + 6))
+
+
+def test_broken_pictures_stop_neither_validation_nor_labels(root, tmp_path):
+    data = tmp_path / "scenes"
+    shutil.copytree(root, data)
+    for split in ("train", "val"):
+        first = (data / f"{split}.txt").read_text().split()[0]
+        (data / "images" / f"{first}.jpg").write_bytes(b"broken")
+    with pytest.warns(PictureWarning):
+        out = train(tiny.settings(data, tmp_path / "run", optim={"epochs": 1}))
+    assert len(column(out, "val/miou")) == 1
+    assert (out / "snapshots" / "epoch-001.jpg").exists()
+    settings = DataSettings(root=data)
+    count, broken = write_labels(out, settings, tmp_path / "labels")
+    assert count == len(list((tmp_path / "labels").iterdir())) == 2 * tiny.BATCH - 1
+    assert len(broken) == 1
+    # Those of training pictures alone are measured, though other pictures have a truth.
+    shutil.copy(next((tmp_path / "labels").iterdir()), data / "masks")
+    metrics = evaluate_folder(tmp_path / "labels", data / "masks", CLASSES, labels=True)
+    assert metrics.pixel_accuracy == 100
+    with pytest.raises(SettingError, match="holds the truth masks"):
+        write_labels(out, settings, data / "masks")
 
 
 def test_without_truth_miou_cannot_choose(root, tmp_path):

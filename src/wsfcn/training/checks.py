@@ -16,7 +16,7 @@ from wsfcn.types import Classes
 
 def check_processes(settings: TrainSettings) -> None:
     """Raise SettingError for GPUs that are not there, or work that cannot be shared evenly."""
-    processes = settings.run.devices * settings.run.nodes
+    processes = settings.run.processes
     if settings.run.device == "gpu" and not torch.cuda.is_available():
         raise SettingError("run.device: PyTorch finds no GPU here; use --run.device cpu")
     gpus = torch.cuda.device_count()
@@ -33,7 +33,7 @@ def check_processes(settings: TrainSettings) -> None:
 
 def check_data(data: TaggedPictures, settings: TrainSettings) -> None:
     """Raise SettingError where validation pictures are too few, or lack a truth to choose by."""
-    processes = settings.run.devices * settings.run.nodes
+    processes = settings.run.processes
     if data.val and len(data.val) < processes:
         raise SettingError(
             f"run.devices: {processes} processes share {len(data.val)} validation pictures; "
@@ -43,8 +43,8 @@ def check_data(data: TaggedPictures, settings: TrainSettings) -> None:
         raise SettingError("optim.best: no validation picture has a truth mask; choose by `score`")
 
 
-def check_resumable(path: Path, settings: TrainSettings, classes: Classes) -> None:
-    """Raise SettingError where a training cannot go on from a checkpoint as it is set."""
+def check_resumable(path: Path, settings: TrainSettings, classes: Classes) -> int:
+    """The step from which a training goes on. Raises SettingError where it cannot, as it is set."""
     content = read_checkpoint(path)
     known = tuple(content["wsfcn"]["classes"])
     if known != classes.names:
@@ -63,6 +63,7 @@ def check_resumable(path: Path, settings: TrainSettings, classes: Classes) -> No
         raise SettingError(
             f"optim.epochs: {settings.optim.epochs}, but {path} is in epoch {content['epoch'] + 1}"
         )
+    return content["global_step"]
 
 
 def check_compiler(settings: TrainSettings) -> None:

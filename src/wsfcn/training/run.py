@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import (
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from wsfcn.checkpoint import LAST, find_checkpoint, read_checkpoint
+from wsfcn.checkpoint import LAST, find_checkpoint
 from wsfcn.config import TrainSettings, to_dict
 from wsfcn.data.dataset import open_data
 from wsfcn.errors import SettingError
@@ -59,13 +59,12 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     """
     checkpoint = find_checkpoint(resume, (LAST,)) if resume else None
     check_processes(settings)
-    processes = settings.run.devices * settings.run.nodes
+    processes = settings.run.processes
     L.seed_everything(settings.seed, verbose=False)
     keep_freed_memory()
     data = open_data(settings.data)
     check_data(data, settings)
-    if checkpoint:
-        check_resumable(checkpoint, settings, data.classes)
+    step = check_resumable(checkpoint, settings, data.classes) if checkpoint else 0
     model = build_segmenter(settings.model, len(data.classes))
     module = SegmentationTraining(model.to(memory_format=torch.channels_last), data, settings)
     if processes > 1:
@@ -90,7 +89,7 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
         precision=precision_of(settings, model),
         max_epochs=settings.optim.epochs,
         logger=[
-            _table(out, checkpoint),
+            _table(out, step),
             TensorBoardLogger(out, name="", version="tensorboard"),
             *_service(settings),
         ],
@@ -135,12 +134,11 @@ def _write_settings(out: Path, settings: TrainSettings) -> None:
         raise SettingError(f"run.out: cannot write to {out} ({error.strerror})") from None
 
 
-def _table(out: Path, checkpoint: Path | None) -> CSVLogger:
-    """The logger of ``metrics.csv``; after a resume, with the rows up to it."""
+def _table(out: Path, step: int) -> CSVLogger:
+    """The logger of ``metrics.csv``, with the rows up to the step from which a training goes on."""
     table = out / "metrics.csv"
     kept: list[dict[str, Any]] = []
-    if checkpoint and table.exists() and rank_zero_only.rank == 0:
-        step = read_checkpoint(checkpoint)["global_step"]
+    if step and table.exists() and rank_zero_only.rank == 0:
         with table.open(newline="") as file:
             for row in csv.DictReader(file):
                 if int(row["step"]) < step:
