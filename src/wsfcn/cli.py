@@ -8,14 +8,14 @@ import sys
 from dataclasses import replace
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from wsfcn.config import DataSettings, PredictSettings, TrainSettings, preset_settings, to_dict
 from wsfcn.errors import SettingError, WsfcnError
+from wsfcn.recipe import read_recipe
 
 DATA_DEFAULTS = DataSettings()
 TRAIN_DEFAULTS = TrainSettings()
@@ -413,21 +413,6 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
 
     print_metrics(demo(out, seed))
     print(f"report: {out / 'report.html'}")
-
-
-def read_recipe(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file. Raises SettingError where it cannot be read."""
-    try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise SettingError(f"{path}: cannot read the recipe ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise SettingError(f"{path}: a recipe is UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise SettingError(f"{path}: not YAML ({error})") from None
-    if not isinstance(recipe, dict):
-        raise SettingError(f"{path}: a recipe is a mapping of settings, such as `optim: ...`")
-    return recipe
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,24 +1,35 @@
 """Every setting, typed; a field's docstring is its help text on the command line.
 
 ``run`` settings cannot change results; all others can. When two runs differ, look there.
-Settings stop at the builders: layers and functions take plain arguments.
+Settings stop at the builders: layers and functions take plain arguments. A field's annotation is
+its rule, and `checked` holds all of them to it.
 """
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
+from msgspec import Meta
+
+from wsfcn.checked import (
+    AtLeastOne,
+    Checked,
+    Count,
+    NotNegative,
+    Positive,
+    Rate,
+    Share,
+    from_dict,
+    need,
+)
 from wsfcn.errors import SettingError, did_you_mean
 
-
-def need(condition: Any, name: str, rule: str, value: Any) -> None:
-    """Raise SettingError, with the setting's name and the rule it breaks, unless it holds."""
-    if not condition:
-        raise SettingError(f"{name}: {rule}; got {value}")
+Fraction = Annotated[float, Meta(gt=0, le=1)]
+"""Above 0, up to 1: a part of something."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSettings:
+class DataSettings(Checked, group="data"):
     """Which pictures, and how training sees them."""
 
     root: Path | None = None
@@ -33,27 +44,23 @@ class DataSettings:
     class; or the first of these that the folder holds."""
     untagged: bool = False
     """Accept pictures without a tag, as examples of the background."""
-    broken: int = 10
+    broken: Count = 10
     """Pictures that cannot be read before a training stops; up to then it passes them over, each
     with a warning (counted by each worker, anew each epoch)."""
-    crop: int = 224
+    crop: Annotated[int, Meta(ge=16, le=8192)] = 224
     """Side of the square training crops, in pixels."""
-    scale: tuple[float, float] = (0.4, 1.0)
+    scale: tuple[Fraction, Fraction] = (0.4, 1.0)
     """Range of the crop's area as a fraction of the picture's."""
-    aspect: tuple[float, float] = (0.75, 4 / 3)
+    aspect: tuple[Positive, Positive] = (0.75, 4 / 3)
     """Range of the crop's aspect ratio before it is made square."""
-    jitter: tuple[float, float, float, float] = (0.3, 0.3, 0.3, 0.1)
+    jitter: tuple[Share, Share, Share, Share] = (0.3, 0.3, 0.3, 0.1)
     """Strength of the colour jitter: brightness, contrast, saturation, hue."""
 
     def __post_init__(self) -> None:
-        need(self.crop >= 16, "data.crop", "at least 16 pixels", self.crop)
-        need(
-            0 < self.scale[0] <= self.scale[1] <= 1,
-            "data.scale",
-            "0 < low <= high <= 1",
-            self.scale,
-        )
-        need(0 < self.aspect[0] <= self.aspect[1], "data.aspect", "0 < low <= high", self.aspect)
+        super().__post_init__()
+        for name in ("scale", "aspect"):
+            low, high = getattr(self, name)
+            need(low <= high, f"data.{name}", "the low end, then the high one", (low, high))
 
     @property
     def longest_side(self) -> int:
@@ -63,7 +70,7 @@ class DataSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelSettings:
+class ModelSettings(Checked, group="model"):
     """The network: backbone, context, fusion, head, image scores."""
 
     backbone: str = "efficientnet_lite0"
@@ -75,13 +82,13 @@ class ModelSettings:
     frozen_stride: Literal[0, 2, 4] = 4
     """Keep all batch norms of the backbone, and its layers up to this stride, as they are (2 in the
     paper); 0 trains everything."""
-    width: int = 48
+    width: Annotated[int, Meta(ge=2, le=8192)] = 48
     """Channels of context, fusion and head (256 in the paper)."""
     context: Literal["fca", "aspp", "none"] = "fca"
     """Context over the deep feature: flexible context aggregation, atrous pyramid, or a 1x1."""
-    kernels: tuple[int, ...] = (1, 3, 5, 7)
+    kernels: tuple[Annotated[int, Meta(ge=1, le=255)], ...] = (1, 3, 5, 7)
     """Kernel sizes of the context branches (FCA)."""
-    dilations: tuple[int, ...] = (1, 2, 2, 2)
+    dilations: tuple[AtLeastOne, ...] = (1, 2, 2, 2)
     """Dilations of the context branches, in cells of the deep grid (1, 12, 24, 36 in the paper)."""
     context_norm: Literal["idle", "learned"] = "learned"
     """Batch norms of the context: `idle` never update their statistics, as published."""
@@ -89,83 +96,78 @@ class ModelSettings:
     """Fusion of shallow and deep features: SF2, global cue injection, or deep alone."""
     align: bool = True
     """Warp the context to the shallow grid along a learned flow (SF2); otherwise interpolate."""
-    gate: float = 0.3
+    gate: Rate = 0.3
     """Stochastic gate's share psi of the low path; 0 switches the gate off."""
-    drop_path: float = 0.1
+    drop_path: Rate = 0.1
     """Rate of stochastic depth in the backbone, where timm's model has it (0 in the paper)."""
-    dropout: float = 0.2
+    dropout: Rate = 0.2
     """Dropout of context and head (0.5 in the paper); the head's last one is a fifth of it."""
     scoring: Literal["masks", "activations"] = "activations"
     """Image scores from the masks, as published, or as means of class activation maps of the deep
     feature, which then are also where the pseudo-labels come from."""
-    focal_power: float = 3.0
+    focal_power: NotNegative = 3.0
     """Exponent p of the penalty on small masks, for scores from masks."""
-    focal_floor: float = 0.01
+    focal_floor: Positive = 0.01
     """Offset lambda in the logarithm of that penalty."""
-
-    def __post_init__(self) -> None:
-        need(self.width >= 2, "model.width", "at least 2", self.width)
-        for name in ("gate", "drop_path", "dropout"):
-            value = getattr(self, name)
-            need(0 <= value < 1, f"model.{name.replace('_', '-')}", "0 <= value < 1", value)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PseudoSettings:
+class PseudoSettings(Checked, group="pseudo"):
     """From soft masks and tags to pseudo-labels."""
 
-    pamr_iterations: int = 10
+    pamr_iterations: Count = 10
     """Iterations of pixel-adaptive mask refinement; 0 for none."""
-    pamr_dilations: tuple[int, ...] = (1, 2, 4, 8, 12, 24)
+    pamr_dilations: tuple[AtLeastOne, ...] = (1, 2, 4, 8, 12, 24)
     """Dilations of its neighbourhoods, in cells of the shallow grid."""
-    object_cutoff: float = 0.6
+    object_cutoff: Share = 0.6
     """Fraction of the class maximum an object pixel must exceed."""
-    background_cutoff: float = 0.7
+    background_cutoff: Share = 0.7
     """Fraction of the class maximum a background pixel must exceed."""
-    low: float = 0.2
+    low: Share = 0.2
     """Mask value below which no pixel gets a label."""
-    own_share: float = 0.5
+    own_share: Share = 0.5
     """Labels from activations: share of the network's own masks in them, once those have learnt."""
-    own_after: float = 2
+    own_after: NotNegative = 2
     """Epochs before the network's own masks take that share."""
     teacher: bool = True
     """Let the moving average of the network, where there is one, make the labels."""
-    balance: float = 0.0
+    balance: NotNegative = 0.0
     """How much more the pixels of small classes weigh in the mask loss (1 in the paper)."""
-    activation_high: float = 0.55
+    activation_high: Share = 0.55
     """Labels from activations: fraction of the class maximum above which a pixel is an object."""
-    activation_low: float = 0.25
+    activation_low: Share = 0.25
     """Labels from activations: fraction of every maximum below which it is background."""
 
     def __post_init__(self) -> None:
-        need(self.pamr_iterations >= 0, "pseudo.pamr-iterations", "0 or more", self.pamr_iterations)
-        reaches = self.pamr_dilations
-        need(reaches and min(reaches) >= 1, "pseudo.pamr-dilations", "positive numbers", reaches)
+        super().__post_init__()
+        need(self.pamr_dilations, "pseudo.pamr-dilations", "at least one", self.pamr_dilations)
+        bands = (self.activation_low, self.activation_high)
+        need(bands[0] <= bands[1], "pseudo.activation-low", "at most pseudo.activation-high", bands)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimSettings:
+class OptimSettings(Checked, group="optim"):
     """Optimiser, schedule and length of the training."""
 
-    epochs: int = 20
+    epochs: AtLeastOne = 20
     """Passes over the training pictures."""
-    warmup: float = 1
+    warmup: NotNegative = 1
     """Epochs of tag loss alone, before the mask loss sets in."""
-    batch: int = 16
+    batch: Annotated[int, Meta(ge=2)] = 16
     """Pictures per optimiser step, over all devices."""
     optimizer: Literal["sgd", "adamw"] = "adamw"
     """Stochastic gradient descent with momentum, or AdamW."""
     schedule: Literal["constant", "poly"] = "poly"
     """Learning rate over time: constant, or falling to zero as (1 - t) ** 0.9."""
-    ramp: int = 50
+    ramp: AtLeastOne = 50
     """Steps over which the rate of `poly` first rises."""
-    rate: float = 2e-4
+    rate: NotNegative = 2e-4
     """Learning rate of pretrained weights."""
-    momentum: float = 0.9
+    momentum: Rate = 0.9
     """Momentum of SGD."""
-    decay: float = 1e-2
+    decay: NotNegative = 1e-2
     """Weight decay; biases have none."""
-    average: float = 0.998
+    average: Rate = 0.998
     """Decay a step of the moving average of the weights (EMA) in validation and checkpoints; 0 for
     the weights as they are."""
     best: Literal["score", "miou"] = "score"
@@ -173,50 +175,38 @@ class OptimSettings:
     needs no masks, or mIoU, which opens their truth; a figure on them then says so."""
     skip_nonfinite: bool = False
     """Pass over a step whose loss is not finite, instead of stopping the training."""
-    multipliers: tuple[float, float, float, float] = (1, 1, 5, 5)
+    multipliers: tuple[NotNegative, NotNegative, NotNegative, NotNegative] = (1, 1, 5, 5)
     """Learning-rate factors: pretrained weights, pretrained biases, new weights, new biases."""
-
-    def __post_init__(self) -> None:
-        need(self.epochs >= 1, "optim.epochs", "at least 1", self.epochs)
-        need(self.ramp >= 1, "optim.ramp", "at least 1 step", self.ramp)
-        need(self.batch >= 2, "optim.batch", "batch norms need at least 2 pictures", self.batch)
-        need(0 <= self.average < 1, "optim.average", "0 <= value < 1", self.average)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings:
+class RunSettings(Checked, group="run"):
     """Where and how a training runs. None of these should change its results."""
 
     out: Path = Path("runs/train")
     """Run folder: settings, logs, checkpoints."""
     overwrite: bool = False
     """Start anew in a folder that holds a training: its checkpoints and snapshots are deleted."""
-    log_every: int = 10
+    log_every: AtLeastOne = 10
     """Steps between two lines of the log."""
-    save_every: int = 200
+    save_every: AtLeastOne = 200
     """Steps between two checkpoints within an epoch; its end always leaves one."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where to compute."""
     precision: Literal["auto", "32", "bf16"] = "auto"
     """Arithmetic of the network: `auto` is bfloat16 where the device is fast at it, which is most
     GPUs, and processors with bfloat16 instructions if the backbone has no depthwise convolution."""
-    workers: int = 2
+    workers: Count = 2
     """Processes that decode pictures."""
-    devices: int = 1
+    devices: AtLeastOne = 1
     """Processes on a machine, each on a GPU of its own or the CPU, that share `optim.batch`."""
-    nodes: int = 1
+    nodes: AtLeastOne = 1
     """Machines."""
     compile: bool = False
     """Compile the network (`torch.compile`); on a CPU this needs a C++ compiler."""
     logger: Literal["none", "wandb", "mlflow"] = "none"
     """Log to Weights & Biases or MLflow too, besides TensorBoard and metrics.csv; each is a package
     to install: wsfcn[wandb], wsfcn[mlflow]."""
-
-    def __post_init__(self) -> None:
-        for name in ("log_every", "save_every", "devices", "nodes"):
-            value = getattr(self, name)
-            need(value >= 1, f"run.{name.replace('_', '-')}", "at least 1", value)
-        need(self.workers >= 0, "run.workers", "0 or more", self.workers)
 
     @property
     def processes(self) -> int:
@@ -225,10 +215,10 @@ class RunSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings:
+class TrainSettings(Checked):
     """Everything a training needs."""
 
-    seed: int = 0
+    seed: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     """Seed of weights, order and augmentation."""
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -236,61 +226,58 @@ class TrainSettings:
     optim: OptimSettings = field(default_factory=OptimSettings)
     run: RunSettings = field(default_factory=RunSettings)
 
-    def __post_init__(self) -> None:
-        need(0 <= self.seed < 2**32, "seed", "0 to 4294967295", self.seed)
-
 
 @dataclass(frozen=True, kw_only=True)
-class CrfSettings:
+class CrfSettings(Checked, group="crf"):
     """Dense CRF (Krähenbühl and Koltun, 2011): a smoothness and an appearance kernel.
 
     The defaults are the published ones.
     """
 
-    iterations: int = 10
+    iterations: Count = 10
     """Mean-field iterations."""
-    smooth_sxy: float = 3.0
+    smooth_sxy: Positive = 3.0
     """Reach of the smoothness kernel, in pixels."""
-    smooth_compat: float = 3.0
+    smooth_compat: NotNegative = 3.0
     """Weight of the smoothness kernel."""
-    appearance_sxy: float = 30.0
+    appearance_sxy: Positive = 30.0
     """Reach of the appearance kernel, in pixels."""
-    appearance_srgb: float = 13.0
+    appearance_srgb: Positive = 13.0
     """Reach of the appearance kernel, in 8-bit colour values."""
-    appearance_compat: float = 10.0
+    appearance_compat: NotNegative = 10.0
     """Weight of the appearance kernel."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictSettings:
+class PredictSettings(Checked):
     """From a network's masks to one mask a picture."""
 
-    scales: tuple[float, ...] = (1.0,)
+    scales: tuple[Annotated[float, Meta(gt=0, le=16)], ...] = (1.0,)
     """Picture sizes to average over, as factors of the picture's own size."""
     flip: bool = False
     """Average over mirrored views too."""
-    class_cut: float = 0.1
+    class_cut: Share = 0.1
     """Smallest probability of a tag, the highest over all views, for its mask to count."""
-    background: float | None = None
+    background: Share | None = None
     """Constant that replaces the background's mask; None keeps the network's own. With the CRF,
     `background_power` goes before it."""
     refine: Literal["none", "pamr", "crf"] = "none"
     """Clean-up of the masks along the picture's edges: pixel-adaptive mask refinement, which is
     light, or the dense CRF."""
-    background_power: float | None = None
+    background_power: Positive | None = None
     """With the CRF, (1 - largest object mask) to this power replaces the background's mask; None
     for what it is without."""
     crf: CrfSettings = field(default_factory=CrfSettings)
-    max_side: int | None = None
+    max_side: Count | None = None
     """Longer side, in pixels, to which larger pictures are reduced at first; their masks come back
     at full size. None is twice the training crop, 0 never reduces."""
-    tile: int = 1024
+    tile: Annotated[int, Meta(ge=288)] = 1024
     """Side, in pixels, of the overlapping tiles in which larger views are computed."""
 
     def __post_init__(self) -> None:
-        need(self.scales and min(self.scales) > 0, "scales", "positive factors", self.scales)
-        fits = self.tile >= 288 and self.tile % 32 == 0
-        need(fits, "tile", "a multiple of 32 pixels, at least 288", self.tile)
+        super().__post_init__()
+        need(self.scales, "scales", "at least one factor", self.scales)
+        need(self.tile % 32 == 0, "tile", "a multiple of 32 pixels", self.tile)
 
 
 PRESETS = {
@@ -329,21 +316,3 @@ def to_dict(settings: Any) -> Any:
     if isinstance(settings, tuple | list):
         return [to_dict(value) for value in settings]
     return str(settings) if isinstance(settings, Path) else settings
-
-
-def from_dict(kind: type, values: dict[str, Any]) -> Any:
-    """The inverse of `to_dict`. Raises SettingError for a key the settings do not have."""
-    hints = get_type_hints(kind)
-    known = [item.name for item in fields(kind)]
-    converted = {}
-    for key, value in values.items():
-        if key not in known:
-            raise SettingError(f"{kind.__name__} has no setting '{key}'.{did_you_mean(key, known)}")
-        if is_dataclass(hints[key]):
-            value = from_dict(hints[key], value)
-        elif isinstance(value, list):
-            value = tuple(value)
-        elif hints[key] in (Path, Path | None) and value is not None:
-            value = Path(value)
-        converted[key] = value
-    return kind(**converted)

@@ -1,19 +1,29 @@
-"""Reading text, and writing files so that they are whole or absent."""
+"""Reading files that anyone may have made, and writing files so that they are whole or absent."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
 
 from wsfcn.errors import DataError
+
+LONGEST_SUFFIX = 16
+"""Bytes of a name's ending up to which it says what kind of file it is."""
+
+LARGEST_TEXT = 2**30
+"""Bytes of the largest text that is read whole: annotations of a large data set."""
 
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; rename it to ``path`` if the block succeeds.
 
-    The temporary name keeps the suffix, since many writers choose the format by it. Parent
-    folders are made. After an error nothing is left behind and an older file stays as it was.
+    The temporary file is there already, empty, and its name could not be guessed: nobody's link is
+    followed. It keeps the suffix, since many writers choose the format by it. Parent folders are
+    made. After an error nothing is left behind and an older file stays as it was.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -24,7 +34,9 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= LONGEST_SUFFIX else ""
+    temporary = path.with_name(f".{token_hex(8)}{suffix}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         temporary.replace(path)
@@ -32,14 +44,50 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def read_text(path: Path) -> str:
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open an ordinary file to read. Raises DataError for anything else.
+
+    A pipe would wait for a writer, and a device might never end.
+    """
+    try:
+        # Without O_NONBLOCK even opening a pipe waits.
+        handle = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise DataError(f"{path}: cannot be read ({reason_of(error)})") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise DataError(f"{path}: cannot be read (no ordinary file)")
+    return os.fdopen(handle, "rb")
+
+
+def reason_of(error: Exception) -> str:
+    """Why the system refuses, without the file's name."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def read_bytes(path: str | os.PathLike[str], limit: int = LARGEST_TEXT) -> bytes:
+    """The content of an ordinary file of at most ``limit`` bytes. Raises DataError."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise DataError(f"{path}: {size} bytes, but {limit} are the most that is read")
+        try:
+            return file.read(limit)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({reason_of(error)})") from None
+
+
+def read_text(path: str | os.PathLike[str], limit: int = LARGEST_TEXT) -> str:
     """The text of a file, with or without a byte-order mark. Raises DataError."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path, limit).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error})") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_lines(path: Path) -> list[str]:

@@ -10,7 +10,10 @@ import wsfcn
 SOURCE = Path(wsfcn.__file__).parent
 
 LAYERS = [
-    {"errors", "files", "types", "config", "images"},
+    {"errors"},
+    {"files", "types", "checked"},
+    {"config", "images"},
+    {"recipe"},
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
     {"checkpoint"},
     {"published"},

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from wsfcn.cli import read_recipe
 from wsfcn.config import ModelSettings, TrainSettings, from_dict
 from wsfcn.published import AE, WSFCN
+from wsfcn.recipe import read_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
