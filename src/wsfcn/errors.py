@@ -12,7 +12,14 @@ WsfcnError
 
 
 class WsfcnError(Exception):
-    """An error whose message names what is wrong, where, and the cure, in one line."""
+    """An error whose message names what is wrong, where, and the cure, in one line.
+
+    >>> str(WsfcnError("a name with\\n a line break"))
+    'a name with a line break'
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(" ".join(filter(None, map(str.strip, str(message).splitlines()))))
 
 
 class SettingError(WsfcnError):

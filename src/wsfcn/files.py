@@ -44,8 +44,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open an ordinary file to read. Raises DataError for anything else.
+def open_regular(path: str | os.PathLike[str], what: str = "file") -> BinaryIO:
+    """Open an ordinary file to read; ``what`` it is, for messages. Raises DataError otherwise.
 
     A pipe would wait for a writer, and a device might never end.
     """
@@ -55,7 +55,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         )
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(f"{path}: no such {what}") from None
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise DataError(f"{path}: cannot be read ({reason_of(error)})") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -1,5 +1,8 @@
 """Pictures and indexed masks: reading whatever people have, writing what tools expect."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from os import PathLike
 from pathlib import Path
 
@@ -7,11 +10,15 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageOps
 
-from wsfcn.errors import MaskError, PictureError
-from wsfcn.files import atomic
+from wsfcn.errors import DataError, MaskError, PictureError, WsfcnError
+from wsfcn.files import atomic, open_regular
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """File name endings that count as pictures when a folder is searched."""
+
+DECODERS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "HEIF")
+"""Pillow's names of the forms that are decoded, whatever the file is called. Others stay shut: for
+some (EPS) Pillow starts a program on the file's content."""
 
 
 def voc_palette() -> UInt8[np.ndarray, "256 3"]:
@@ -30,8 +37,34 @@ def voc_palette() -> UInt8[np.ndarray, "256 3"]:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The picture files in a folder, in order of name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    """The picture files in a folder, in order of name; hidden ones are none."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+
+
+@cache
+def decoders() -> tuple[str, ...]:
+    """Those of `DECODERS` that this Pillow has."""
+    Image.init()
+    return tuple(name for name in DECODERS if name in Image.OPEN)
+
+
+@contextmanager
+def decoding(path: Path, kind: type[DataError], what: str) -> Iterator[Image.Image]:
+    """An opened picture; whatever goes wrong while it is looked at is an error of ``kind``."""
+    try:
+        with open_regular(path, what) as file, Image.open(file, formats=decoders()) as picture:
+            if 0 in picture.size:
+                raise ValueError("it has no pixels")
+            yield picture
+    except WsfcnError as error:
+        raise kind(str(error)) from None
+    except Exception as error:  # each decoder has its own errors for a broken file
+        reason = str(error).replace(repr(file), "it") or type(error).__name__
+        raise kind(f"{path}: cannot be read as a {what} ({reason})") from None
 
 
 def read_picture(path: str | PathLike[str], at_least: int | None = None) -> Image.Image:
@@ -41,16 +74,10 @@ def read_picture(path: str | PathLike[str], at_least: int | None = None) -> Imag
     orientation is applied. A JPEG both of whose sides stay ``at_least`` so many pixels long may
     come at a half, a quarter or an eighth of its size, which takes a fraction of the time.
     """
-    path = Path(path)
-    try:
-        with Image.open(path) as picture:
-            if at_least:
-                picture.draft(None, (at_least, at_least))
-            return to_rgb(picture)
-    except FileNotFoundError:
-        raise PictureError(f"{path}: no such picture") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{path}: cannot be read as a picture ({error})") from None
+    with decoding(Path(path), PictureError, "picture") as picture:
+        if at_least:
+            picture.draft(None, (at_least, at_least))
+        return to_rgb(picture)
 
 
 def reduced(picture: Image.Image, side: int) -> Image.Image:
@@ -67,8 +94,8 @@ def reduced(picture: Image.Image, side: int) -> Image.Image:
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """An upright RGB copy of a picture of any mode."""
-    picture = ImageOps.exif_transpose(picture)
+    """An upright RGB copy of a picture of any mode, without what else its file said."""
+    picture = upright(picture)
     if picture.mode.startswith("I"):
         values = np.asarray(picture).astype(np.float32)
         picture = Image.fromarray((values * (255 / 65535)).clip(0, 255).astype(np.uint8))
@@ -76,23 +103,29 @@ def to_rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture)
-    return picture.convert("RGB")
+    picture = picture.convert("RGB")
+    picture.info = {}
+    return picture
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF tags say, or as it lies where they are garbage."""
+    picture.load()
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # anything may stand in the tags; the pixels are whole
+        return picture
 
 
 def read_mask(path: str | PathLike[str]) -> UInt8[np.ndarray, "h w"]:
     """Class indices of an indexed or grey PNG. Raises MaskError."""
     path = Path(path)
-    try:
-        with Image.open(path) as mask:
-            if mask.mode not in ("P", "L"):
-                raise MaskError(
-                    f"{path}: a mask must be an indexed or grey 8-bit PNG, this one is {mask.mode}"
-                )
-            return np.array(mask)
-    except FileNotFoundError:
-        raise MaskError(f"{path}: no such mask") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise MaskError(f"{path}: cannot be read as a mask ({error})") from None
+    with decoding(path, MaskError, "mask") as mask:
+        if mask.mode not in ("P", "L"):
+            raise MaskError(
+                f"{path}: a mask must be an indexed or grey 8-bit PNG, this one is {mask.mode}"
+            )
+        return np.array(mask)
 
 
 def write_mask(path: str | PathLike[str], mask: UInt8[np.ndarray, "h w"]) -> None:

@@ -1,11 +1,23 @@
 """Pictures as they come: every mode becomes upright RGB."""
 
+import os
+import struct
+from zlib import crc32
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from wsfcn.errors import MaskError, PictureError
-from wsfcn.images import overlay, read_mask, read_picture, voc_palette, write_mask
+from wsfcn.images import (
+    overlay,
+    pictures_in,
+    read_mask,
+    read_picture,
+    to_rgb,
+    voc_palette,
+    write_mask,
+)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "CMYK", "1", "I;16", "I"])
@@ -88,3 +100,49 @@ def test_a_large_jpeg_is_decoded_smaller_on_request(tmp_path):
     assert small.size == (400, 300)
     assert small.getpixel((390, 150)) == pytest.approx((200, 200, 200), abs=3)
     assert read_picture(tmp_path / "large.png", 300).size == (1600, 1200)
+
+
+@pytest.mark.parametrize(
+    "tags", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01", b"Exif\0\0MM\0*"]
+)
+def test_garbage_in_exif_costs_no_picture(tmp_path, tags):
+    Image.new("RGB", (20, 10), "white").save(tmp_path / "a.jpg", exif=tags)
+    found = read_picture(tmp_path / "a.jpg")
+    assert found.size == (20, 10)
+    assert not found.info
+    assert to_rgb(found).size == (20, 10), "it can be looked at again"
+
+
+def test_only_ordinary_files_are_pictures(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "folder.jpg").mkdir()
+    long = tmp_path / ("a" * 300 + ".jpg")
+    for path in (*tmp_path.iterdir(), long, tmp_path / "nul\0.jpg"):
+        for read, error in ((read_picture, PictureError), (read_mask, MaskError)):
+            with pytest.raises(error, match=r"cannot be read"):
+                read(path)
+
+
+def test_no_program_is_started_for_a_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("a program ran"))
+    page = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    (tmp_path / "a.jpg").write_text(page)
+    with pytest.raises(PictureError, match="cannot be read"):
+        read_picture(tmp_path / "a.jpg")
+
+
+def test_a_picture_of_a_few_bytes_cannot_take_gigabytes(tmp_path):
+    for size in ((60_000, 60_000), (2**31 - 1, 2**31 - 1)):
+        head = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0)
+        chunk = struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", crc32(b"IHDR" + head))
+        (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+        with pytest.raises(PictureError):
+            read_picture(tmp_path / "a.png")
+
+
+def test_hidden_files_are_no_pictures(tmp_path):
+    for name in (".a.jpg", "b.jpg", "._c.jpg"):
+        (tmp_path / name).touch()
+    assert [path.name for path in pictures_in(tmp_path)] == ["b.jpg"]

@@ -94,7 +94,7 @@ def open_picture(image: Picture) -> Image.Image:
     if isinstance(image, Image.Image):
         try:
             return to_rgb(image)
-        except (OSError, SyntaxError, ValueError) as error:
+        except Exception as error:  # each decoder has its own errors for a broken file
             raise PictureError(f"the picture cannot be decoded ({error})") from None
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -102,5 +102,7 @@ def open_picture(image: Picture) -> Image.Image:
                 f"an array must hold 8-bit RGB values, (h, w, 3) uint8; "
                 f"this one is {image.shape} {image.dtype}"
             )
+        if image.size == 0:
+            raise PictureError(f"the array holds no pixels: its shape is {image.shape}")
         return Image.fromarray(image)
     return read_picture(Path(image))
