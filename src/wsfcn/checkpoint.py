@@ -4,12 +4,16 @@ A checkpoint is what Lightning writes (weights, optimiser, progress) plus the ke
 all that rebuilds the segmenter. It is read without unpickling code.
 """
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import torch
+from torch import Tensor
 
+from wsfcn.checked import shortened
 from wsfcn.config import TrainSettings, from_dict, to_dict
 from wsfcn.errors import CheckpointError, WsfcnError
 from wsfcn.files import atomic
@@ -58,33 +62,68 @@ def find_checkpoint(path: str | PathLike[str], names: tuple[str, ...] = (BEST, L
     raise CheckpointError(f"{path}: holds no checkpoints/{names[0]}; is it the folder of a run?")
 
 
+class Header(msgspec.Struct):
+    """What stands under the key ``wsfcn``; a later version may add to it."""
+
+    format: int
+    settings: dict[str, Any]
+    classes: list[str]
+
+
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
-    """The content of a checkpoint file. Raises CheckpointError where it is not one of ours."""
+    """The content of a checkpoint file, its header and the names of its weights checked.
+
+    Raises CheckpointError where it is not one of ours.
+    """
     content = read_file(path)
     if not isinstance(content, dict) or "wsfcn" not in content:
         raise CheckpointError(
             f"{path}: not a WS-FCN checkpoint; published weights are taken in by `wsfcn import`"
         )
-    if content["wsfcn"]["format"] != FORMAT:
-        found = content["wsfcn"]["format"]
-        raise CheckpointError(f"{path}: format {found}, but this version reads format {FORMAT}")
+    found = content["wsfcn"].get("format") if isinstance(content["wsfcn"], dict) else None
+    if found != FORMAT:
+        raise CheckpointError(
+            f"{path}: format {shortened(found)}, but this version reads format {FORMAT}"
+        )
+    try:
+        msgspec.convert(content["wsfcn"], Header)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"{path}: its header is damaged ({error})") from None
+    weights = content.get("state_dict")
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
+    ):
+        raise CheckpointError(f"{path}: holds no named weights")
     return content
 
 
 def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
-    """Rebuild the segmenter of a run folder or checkpoint file, in evaluation mode."""
+    """Rebuild the segmenter of a run folder or checkpoint file, in evaluation mode.
+
+    Raises CheckpointError where it cannot be read, or its weights are not what its settings say.
+    """
     path = find_checkpoint(path)
     content = read_checkpoint(path)
-    try:
-        settings = from_dict(TrainSettings, content["wsfcn"]["settings"])
-    except WsfcnError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    classes = Classes(tuple(content["wsfcn"]["classes"]))
-    model = build_segmenter(settings.model, len(classes), pretrained=False)
     weights = content["state_dict"]
     try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise CheckpointError(f"{path}: its weights do not fit its settings ({reason})") from None
+        settings = from_dict(TrainSettings, content["wsfcn"]["settings"])
+        classes = Classes(tuple(content["wsfcn"]["classes"]))
+        with torch.device("meta"):  # shapes without memory, which a file could ask for at will
+            check_fit(build_segmenter(settings.model, len(classes), pretrained=False), weights)
+    except WsfcnError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    model = build_segmenter(settings.model, len(classes), pretrained=False)
+    model.load_state_dict(weights)
     return Checkpoint(model.eval(), settings, classes)
+
+
+def check_fit(model: Segmenter, weights: Mapping[str, Tensor]) -> None:
+    """Raise CheckpointError where the weights are not, by name and shape, those of the network."""
+    expected = {name: str(list(value.shape)) for name, value in model.state_dict().items()}
+    found = {name: str(list(value.shape)) for name, value in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        shape, needed = found.get(name, "absent"), expected.get(name, "absent")
+        if shape != needed:
+            raise CheckpointError(
+                f"its weights do not fit its settings ({name}: {shape}, expected: {needed})"
+            )

