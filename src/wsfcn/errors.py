@@ -19,7 +19,7 @@ class WsfcnError(Exception):
     """
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(" ".join(filter(None, map(str.strip, str(message).splitlines()))))
+        super().__init__(one_line(message))
 
 
 class SettingError(WsfcnError):
@@ -52,6 +52,11 @@ class CheckpointError(WsfcnError):
 
 class TrainingError(WsfcnError):
     """A training that cannot go on."""
+
+
+def one_line(message: object) -> str:
+    """A message without its line breaks."""
+    return " ".join(filter(None, map(str.strip, str(message).splitlines())))
 
 
 def did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:

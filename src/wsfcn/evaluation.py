@@ -1,17 +1,20 @@
 """Evaluation: masks against truth, scores against tags. It knows no model."""
 
 import json
+import math
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Bool, Float, Float32, Int, Integer, UInt8
 
-from wsfcn.errors import MaskError
-from wsfcn.files import atomic
+from wsfcn.errors import DataError, MaskError, TagError
+from wsfcn.files import atomic, open_regular
 from wsfcn.images import read_mask
+from wsfcn.terminal import say, table
 from wsfcn.types import IGNORE, Classes
 
 BACKGROUNDS = tuple(value / 20 for value in range(1, 20))
@@ -206,22 +209,48 @@ def background_curve(
     counts = {value: ConfusionMatrix(classes) for value in values}
     for name in names_in(truth, names):
         path = masks / f"{name}.npz"
-        try:
-            soft = np.load(path)
-            index = np.array([classes.index(str(label)) for label in soft["classes"]], np.uint8)
-            probabilities = soft["probabilities"].astype(np.float32)
-        except (OSError, ValueError, KeyError) as error:
-            raise MaskError(f"{path}: no soft masks here ({error})") from None
+        true = read_mask(truth / f"{name}.png")
+        index, probabilities = read_soft_masks(path, classes, true.shape)
         probabilities[index == 0] = -1
         winner = index[probabilities.argmax(0)]
         strength = probabilities.max(0)
         try:
-            true = read_mask(truth / f"{name}.png")
             for value, matrix in counts.items():
                 matrix.update(true, np.where(strength > value, winner, np.uint8(0)))
         except MaskError as error:
             raise MaskError(f"{path}, {error}") from None
     return {value: matrix.compute().miou for value, matrix in counts.items()}
+
+
+def read_soft_masks(
+    path: Path, classes: Classes, size: tuple[int, ...]
+) -> tuple[UInt8[np.ndarray, "k"], Float32[np.ndarray, "k h w"]]:
+    """Class indices and soft masks of a picture of ``size``, from a NAME.npz. Raises MaskError."""
+    try:
+        with open_regular(path, "file of soft masks") as file:
+            with zipfile.ZipFile(file) as archive:
+                # Before it is read: a small file can hold much, compressed.
+                length = sum(entry.file_size for entry in archive.infolist())
+            if length > 8 * len(classes) * math.prod(size) + 2**20:
+                raise ValueError(f"{length} bytes are more than soft masks of this size take")
+            soft = np.load(file)
+            names, masks = soft["classes"], soft["probabilities"]
+    except DataError as error:
+        raise MaskError(str(error)) from None
+    except Exception as error:  # zip and NumPy have many errors for a damaged file
+        raise MaskError(f"{path}: no soft masks here ({error})") from None
+    if masks.ndim != 3 or masks.dtype.kind not in "fiu" or names.shape != masks.shape[:1]:
+        raise MaskError(
+            f"{path}: expected `classes` (k) and `probabilities` (k h w), found shapes "
+            f"{names.shape} and {masks.shape}"
+        )
+    if masks.shape[1:] != size or not len(names):
+        raise MaskError(f"{path}: masks of shape {masks.shape}, their truth has {size}")
+    try:
+        index = np.array([classes.index(str(name)) for name in names], np.uint8)
+    except TagError as error:
+        raise MaskError(f"{path}: {error}") from None
+    return index, masks.astype(np.float32)
 
 
 def names_in(truth: Path, names: Sequence[str] | None) -> Sequence[str]:
@@ -235,27 +264,29 @@ def names_in(truth: Path, names: Sequence[str] | None) -> Sequence[str]:
 
 def print_metrics(metrics: Metrics) -> None:
     """A table in the terminal: a row a class, the means below."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("class", "IoU", "precision", "recall")
+    header = ["class", "IoU", "precision", "recall"]
     boundary = metrics.boundary_iou
+    columns = [metrics.iou, metrics.precision, metrics.recall]
     if boundary:
-        table.add_column("boundary IoU")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name in metrics.classes.names:
-        values = [metrics.iou[name], metrics.precision[name], metrics.recall[name]]
-        values += [boundary[name]] if boundary else []
-        table.add_row(name, *("-" if np.isnan(value) else f"{value:.1f}" for value in values))
-    console = Console()
-    console.print(table)
+        header.append("boundary IoU")
+        columns.append(boundary)
+    table(
+        header,
+        [
+            (
+                name,
+                *("-" if np.isnan(column[name]) else f"{column[name]:.1f}" for column in columns),
+            )
+            for name in metrics.classes.names
+        ],
+        numbers=True,
+    )
     line = f"mIoU {metrics.miou:.2f}   pixel accuracy {metrics.pixel_accuracy:.2f}"
     if boundary:
         line += f"   boundary mIoU {np.nanmean(list(boundary.values())):.2f}"
     if metrics.labelled < 100:
         line += f"   labelled {metrics.labelled:.2f}"
-    console.print(f"{line}   (%)")
+    say(f"{line}   (%)")
 
 
 def write_metrics(path: Path, metrics: Metrics) -> None:

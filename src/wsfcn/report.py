@@ -1,12 +1,12 @@
 """A run on one page: settings, curves, quality per class, pictures. It needs no other file."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
@@ -14,7 +14,7 @@ from PIL import Image
 from wsfcn.data.inspect import Inspection, summary
 from wsfcn.errors import DataError, MaskError, PictureError
 from wsfcn.evaluation import ConfusionMatrix
-from wsfcn.files import atomic
+from wsfcn.files import atomic, read_bytes, read_text
 from wsfcn.images import read_mask, read_picture
 from wsfcn.types import Classes
 from wsfcn.visualize import colour_of, data_uri, line_chart, painted
@@ -56,7 +56,7 @@ def write_report(run: Path, examples: Mapping[str, Sequence[Example]] | None = N
         run / "report.html",
         "report.html",
         name=run.name,
-        settings=settings.read_text(),
+        settings=read_text(settings),
         curves=[line_chart(title, points) for title, points in read_curves(run / "metrics.csv")],
         metrics=read_metrics(run / "metrics.json"),
         groups=[
@@ -64,7 +64,7 @@ def write_report(run: Path, examples: Mapping[str, Sequence[Example]] | None = N
             for title, group in (examples or {}).items()
         ],
         snapshots=[
-            (path.stem.replace("-", " "), data_uri(Image.open(path)))
+            (path.stem.replace("-", " "), data_uri(read_picture(path)))
             for path in _few(sorted((run / "snapshots").glob("*.jpg")))
         ],
     )
@@ -171,18 +171,36 @@ def read_curves(table: Path) -> list[tuple[str, list[tuple[float, float]]]]:
     return [(title, points) for title, points in series.items() if len(points) > 1]
 
 
+class Figures(msgspec.Struct):
+    """What `wsfcn evaluate --json` writes, as far as the page shows it."""
+
+    miou: float
+    pixel_accuracy: float
+    iou: dict[str, float | None]
+    precision: dict[str, float | None]
+    recall: dict[str, float | None]
+    confusion: list[list[float]] = []
+
+
 def read_metrics(path: Path) -> dict[str, Any] | None:
-    """The result of an evaluation, with a row a class."""
+    """The result of an evaluation, with a row a class. Raises DataError where it is none."""
     if not path.exists():
         return None
-    metrics = json.loads(path.read_text())
-    columns = (metrics["iou"], metrics["precision"], metrics["recall"])
+    try:
+        found = msgspec.json.decode(read_bytes(path), type=Figures)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path}: no result of `wsfcn evaluate --json` ({error})") from None
+    columns = (found.iou, found.precision, found.recall)
+    metrics = msgspec.to_builtins(found)
     metrics["rows"] = [
-        (name, colour_of(n), *(column[name] for column in columns))
-        for n, name in enumerate(metrics["iou"])
+        (name, colour_of(n % 256), *(column.get(name) for column in columns))
+        for n, name in enumerate(found.iou)
     ]
-    matrix = np.array(metrics.get("confusion", []), np.float64)
-    if matrix.size and len(matrix) <= LARGEST_MATRIX:
+    side = len(found.confusion)
+    if side == len(found.iou) <= LARGEST_MATRIX and all(
+        len(row) == side for row in found.confusion
+    ):
+        matrix = np.array(found.confusion, np.float64).reshape(side, side)
         metrics["shares"] = (100 * matrix / matrix.sum(1, keepdims=True).clip(1)).round().tolist()
     return metrics
 

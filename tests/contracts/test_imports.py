@@ -11,7 +11,7 @@ SOURCE = Path(wsfcn.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"files", "types", "checked"},
+    {"files", "types", "checked", "terminal"},
     {"config", "images"},
     {"recipe"},
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},

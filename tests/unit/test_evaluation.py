@@ -156,7 +156,7 @@ def test_the_background_curve_by_hand(tmp_path):
     # At 0.2: background right, cat on three pixels of which two are right; at 0.5 one cat is left.
     assert curve[0.2] == pytest.approx(100 * (1 + 2 / 3 + 0) / 3)
     assert curve[0.5] == pytest.approx(100 * (1 / 3 + 1 / 2 + 0) / 3)
-    with pytest.raises(MaskError, match="no soft masks"):
+    with pytest.raises(MaskError, match="no such file of soft masks"):
         background_curve(tmp_path / "truth", tmp_path / "truth", classes)
 
 
