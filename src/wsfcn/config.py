@@ -280,6 +280,21 @@ class PredictSettings(Checked):
         need(self.tile % 32 == 0, "tile", "a multiple of 32 pixels", self.tile)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExchangeSettings(Checked):
+    """How masks go out into other tools' forms."""
+
+    shapes: Literal["auto", "masks", "polygons"] = "auto"
+    """Pixel for pixel, or outlines whose points people can drag; auto is what the form is mostly
+    used with."""
+    tolerance: NotNegative = 0.4
+    """Pixels by which an outline may leave its mask; 1 gives a third of the points."""
+    smallest: Count = 9
+    """Pixels below which a part of a polygon is a speck and dropped, and a hole is filled."""
+    url: str = "/data/local-files/?d="
+    """What stands before a picture's path in the tasks of Label Studio."""
+
+
 PRESETS = {
     "fast": PredictSettings(),
     "accurate": PredictSettings(scales=(0.75, 1.0, 1.5), flip=True, refine="crf"),

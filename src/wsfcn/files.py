@@ -1,6 +1,7 @@
 """Reading files that anyone may have made, and writing files so that they are whole or absent."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
-from wsfcn.errors import DataError
+from wsfcn.errors import DataError, SettingError
 
 LONGEST_SUFFIX = 16
 """Bytes of a name's ending up to which it says what kind of file it is."""
@@ -42,6 +43,48 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str], *, add: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; rename it to ``path`` if the block succeeds.
+
+    Raises SettingError where ``path`` holds something, unless ``add``: then files are moved into
+    it one by one, in place of those of the same name. After an error nothing is left behind.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "notes"
+    >>> for n in "ab":
+    ...     with atomic_folder(target, add=True) as folder:
+    ...         _ = (folder / n).write_text("whole")
+    >>> sorted(file.name for file in target.iterdir())
+    ['a', 'b']
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not add)):
+        raise SettingError(
+            f"{path}: is there already; name another folder, or add to it with --add"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{token_hex(8)}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            move_into(temporary, path)
+        else:
+            temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def move_into(source: Path, target: Path) -> None:
+    """Move what is in a folder into another one, in place of files of the same name."""
+    for path in sorted(source.iterdir()):
+        if path.is_dir() and not path.is_symlink() and (target / path.name).is_dir():
+            move_into(path, target / path.name)
+        else:
+            path.replace(target / path.name)
 
 
 def open_regular(path: str | os.PathLike[str], what: str = "file") -> BinaryIO:

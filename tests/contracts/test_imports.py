@@ -15,7 +15,7 @@ LAYERS = [
     {"config", "images"},
     {"recipe"},
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
-    {"checkpoint"},
+    {"checkpoint", "exchange"},
     {"published"},
     {"training", "inference"},
     {"report"},
