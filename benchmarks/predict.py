@@ -26,6 +26,7 @@ from wsfcn.config import PredictSettings, preset_settings
 from wsfcn.images import read_picture, write_mask
 from wsfcn.inference.folder import find_pictures, predict_folder
 from wsfcn.inference.predictor import Predictor
+from wsfcn.inference.pytorch import TorchNetwork
 
 PADDED = 1024
 
@@ -82,7 +83,7 @@ def reference_crf(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 
 def our_way(source: str, pictures: list[Path], settings: PredictSettings, out: Path) -> None:
-    predict_folder(Predictor(load_checkpoint(source), settings), pictures, out)
+    predict_folder(Predictor(TorchNetwork(load_checkpoint(source)), settings), pictures, out)
 
 
 def measure(way: str, *arguments) -> Measured:

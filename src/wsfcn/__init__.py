@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wsfcn.checkpoint import load_checkpoint
     from wsfcn.config import PredictSettings, TrainSettings
+    from wsfcn.deploy.load import load
     from wsfcn.errors import WsfcnError
     from wsfcn.evaluation import evaluate_folder
     from wsfcn.inference.outputs import Segmentation
-    from wsfcn.inference.predictor import Predictor, load
+    from wsfcn.inference.predictor import Predictor
     from wsfcn.models.segmenter import Segmenter, build_segmenter
     from wsfcn.refine.crf import dense_crf
     from wsfcn.refine.pamr import pamr
@@ -32,7 +33,7 @@ HOMES = {
     "build_segmenter": "models.segmenter",
     "dense_crf": "refine.crf",
     "evaluate_folder": "evaluation",
-    "load": "inference.predictor",
+    "load": "deploy.load",
     "load_checkpoint": "checkpoint",
     "pamr": "refine.pamr",
     "train": "training.run",

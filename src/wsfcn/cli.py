@@ -105,7 +105,7 @@ def predict(
     Parameters
     ----------
     source
-        Run folder or checkpoint.
+        Run folder, checkpoint or ONNX file of `wsfcn export`.
     pictures
         Picture files, folders or globs.
     out
@@ -127,12 +127,12 @@ def predict(
     preset
         One view; several views and the CRF; or the paper's views and CRF. Further options win.
     """
-    from wsfcn.checkpoint import load_checkpoint
+    from wsfcn.deploy.load import open_network
     from wsfcn.inference.folder import find_pictures, part_of, predict_folder
     from wsfcn.inference.predictor import Predictor
 
     found, coco = part_of(find_pictures(pictures), coco, part)
-    predictor = Predictor(load_checkpoint(source), settings, device)
+    predictor = Predictor(open_network(source, device), settings)
     broken = predict_folder(
         predictor,
         found,
@@ -147,6 +147,31 @@ def predict(
         print(f"wsfcn: {error}", file=sys.stderr)
     print(f"{len(found) - len(broken)} masks: {out}")
     return 1 if broken else 0
+
+
+@app.command
+def export(
+    source: str,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    input: Literal["float", "uint8"] = "float",
+) -> None:
+    """Write a network as one ONNX file: wsfcn export RUN_OR_CHECKPOINT -o model.onnx.
+
+    Parameters
+    ----------
+    source
+        Run folder or checkpoint.
+    out
+        File to write; `wsfcn predict` takes it like a checkpoint.
+    input
+        RGB values in [0, 1], or 8-bit ones.
+    """
+    from wsfcn.checkpoint import load_checkpoint
+    from wsfcn.deploy.export import export_onnx
+
+    export_onnx(out, load_checkpoint(source), input=input)
+    print(f"exported: {out}")
 
 
 @app.command
@@ -387,7 +412,7 @@ def label(
     device
         Where to compute.
     """
-    from wsfcn.inference.predictor import on_gpu
+    from wsfcn.inference.pytorch import on_gpu
     from wsfcn.training.labels import write_labels
 
     count, broken = write_labels(source, data, out, gpu=on_gpu(device))

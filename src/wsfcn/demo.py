@@ -19,6 +19,7 @@ from wsfcn.evaluation import Metrics, evaluate_folder, write_metrics
 from wsfcn.images import read_mask, read_picture
 from wsfcn.inference.folder import find_pictures, predict_folder
 from wsfcn.inference.predictor import Predictor
+from wsfcn.inference.pytorch import TorchNetwork
 from wsfcn.report import Example, write_report
 from wsfcn.training.run import train
 
@@ -50,7 +51,7 @@ def demo(out: Path = Path("runs/demo"), seed: int = 0) -> Metrics:
     scenes = out / "scenes"
     write_scenes(scenes, TRAIN, VAL, seed)
     train(demo_settings(out, seed))
-    predictor = Predictor(load_checkpoint(find_checkpoint(out, (LAST,))))
+    predictor = Predictor(TorchNetwork(load_checkpoint(find_checkpoint(out, (LAST,)))))
     held_out = (scenes / "val.txt").read_text().split()
     pictures = [p for p in find_pictures([scenes / "images"]) if p.stem in set(held_out)]
     predict_folder(predictor, pictures, out / "masks")

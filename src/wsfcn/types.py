@@ -6,12 +6,16 @@ pixel; *scores* are per picture and class; *truth* is what people drew.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxtyping import Float
-from torch import Tensor
 
 from wsfcn.errors import TagError, did_you_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+else:  # prediction from an ONNX file does without PyTorch
+    Tensor = Any
 
 IGNORE = 255
 """The label of a pixel that belongs to no class we know: it counts nowhere."""

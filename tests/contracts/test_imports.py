@@ -11,13 +11,14 @@ SOURCE = Path(wsfcn.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"files", "types", "checked", "terminal"},
+    {"files", "types", "checked", "terminal", "maps"},
     {"config", "images"},
     {"recipe"},
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
     {"checkpoint", "exchange"},
     {"published"},
     {"training", "inference"},
+    {"deploy"},
     {"report"},
     {"demo"},
     {"cli", "__main__"},

@@ -8,7 +8,7 @@ import torch
 
 from wsfcn.config import PseudoSettings
 from wsfcn.losses import mask_loss, tag_loss
-from wsfcn.models.layers import resize
+from wsfcn.maps import resize
 from wsfcn.models.scoring import image_scores
 from wsfcn.refine.pamr import pamr
 from wsfcn.training.step import make_labels, size_of

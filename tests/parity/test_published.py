@@ -14,7 +14,7 @@ from wsfcn.config import PseudoSettings
 from wsfcn.data.classes import VOC
 from wsfcn.errors import CheckpointError
 from wsfcn.losses import mask_loss
-from wsfcn.models.layers import resize
+from wsfcn.maps import resize
 from wsfcn.published import AE, WSFCN, import_file
 from wsfcn.refine.pamr import pamr
 from wsfcn.training.step import make_labels, size_of

@@ -16,6 +16,7 @@ from wsfcn.inference.folder import find_pictures, part_of, predict_folder
 from wsfcn.inference.multiscale import average, look
 from wsfcn.inference.outputs import annotations
 from wsfcn.inference.predictor import Predictor
+from wsfcn.inference.pytorch import TorchNetwork
 from wsfcn.inference.tiles import windows
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.types import Classes
@@ -24,7 +25,7 @@ CLASSES = Classes(("background", "cat", "dog", "cow"))
 
 
 @pytest.fixture(scope="module")
-def checkpoint() -> Checkpoint:
+def network() -> TorchNetwork:
     """A network of random weights that sees objects."""
     torch.manual_seed(0)
     settings = ModelSettings(weights="imagenet", width=16)
@@ -33,7 +34,8 @@ def checkpoint() -> Checkpoint:
         model.head[-1].weight.mul_(30)
         model.head[-1].bias.fill_(1.0)
         model.tag_head.bias.fill_(2.0)
-    return Checkpoint(model, TrainSettings(model=settings, data=DataSettings(crop=64)), CLASSES)
+    settings = TrainSettings(model=settings, data=DataSettings(crop=64))
+    return TorchNetwork(Checkpoint(model, settings, CLASSES), "cpu")
 
 
 def picture(size: tuple[int, int] = (100, 70), seed: int = 0) -> Image.Image:
@@ -44,17 +46,17 @@ def picture(size: tuple[int, int] = (100, 70), seed: int = 0) -> Image.Image:
 
 @pytest.mark.parametrize("size", [(100, 70), (33, 161), (1, 1), (500, 320)])
 @pytest.mark.parametrize("refine", ["none", "pamr", "crf"])
-def test_masks_have_the_pictures_size(checkpoint, size, refine):
+def test_masks_have_the_pictures_size(network, size, refine):
     settings = PredictSettings(scales=(1.0, 0.5), flip=True, refine=refine)
-    found = Predictor(checkpoint, settings, "cpu").predict(picture(size))
+    found = Predictor(network, settings).predict(picture(size))
     assert found.mask.shape == (size[1], size[0])
     assert found.mask.max() < len(CLASSES)
     assert next(iter(found.probabilities)) == "background"
     assert set(found.tags) == set(CLASSES.objects)
 
 
-def test_a_path_a_picture_and_an_array_give_the_same(checkpoint, tmp_path):
-    predictor = Predictor(checkpoint, device="cpu")
+def test_a_path_a_picture_and_an_array_give_the_same(network, tmp_path):
+    predictor = Predictor(network)
     picture().save(tmp_path / "a.png")
     masks = [
         predictor.predict(image).mask
@@ -65,41 +67,41 @@ def test_a_path_a_picture_and_an_array_give_the_same(checkpoint, tmp_path):
         predictor.predict(np.zeros((4, 4), np.uint8))
 
 
-def test_flipped_views_make_the_mask_symmetric(checkpoint):
-    predictor = Predictor(checkpoint, PredictSettings(flip=True), "cpu")
+def test_flipped_views_make_the_mask_symmetric(network):
+    predictor = Predictor(network, PredictSettings(flip=True))
     one = predictor.predict(picture()).probabilities["cat"]
     other = predictor.predict(picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT))
     assert np.allclose(one, other.probabilities["cat"][:, ::-1], atol=2e-3)
 
 
-def test_views_are_averaged(checkpoint):
-    views = [look(checkpoint.model, picture(), scale, tile=1024) for scale in (1.0, 0.5)]
+def test_views_are_averaged(network):
+    views = [look(network, picture(), scale, tile=1024) for scale in (1.0, 0.5)]
     mean = average(views, range(4), (70, 100))
     apart = [average([view], range(4), (70, 100)) for view in views]
     assert torch.allclose(mean, (apart[0] + apart[1]) / 2, atol=1e-6)
 
 
-def test_classes_below_the_cut_get_no_pixel(checkpoint):
-    found = Predictor(checkpoint, PredictSettings(class_cut=1.0), "cpu").predict(picture())
+def test_classes_below_the_cut_get_no_pixel(network):
+    found = Predictor(network, PredictSettings(class_cut=1.0)).predict(picture())
     assert not found.mask.any()
     assert list(found.probabilities) == ["background"]
 
 
-def test_the_background_can_be_a_constant(checkpoint):
-    low = Predictor(checkpoint, PredictSettings(background=0.0), "cpu").predict(picture())
-    high = Predictor(checkpoint, PredictSettings(background=1.0), "cpu").predict(picture())
+def test_the_background_can_be_a_constant(network):
+    low = Predictor(network, PredictSettings(background=0.0)).predict(picture())
+    high = Predictor(network, PredictSettings(background=1.0)).predict(picture())
     assert (low.mask > 0).all()
     assert not high.mask.any()
 
 
-def test_tiles_cover_and_show_no_seam(checkpoint):
+def test_tiles_cover_and_show_no_seam(network):
     covered = np.zeros((700, 900), int)
     for top, left, height, width in windows((700, 900), 512):
         covered[top : top + height, left : left + width] += 1
     assert covered.min() >= 1
     large = picture((640, 448))
-    whole = look(checkpoint.model, large, tile=4096).masks
-    tiled = look(checkpoint.model, large, tile=416).masks
+    whole = look(network, large, tile=4096).masks
+    tiled = look(network, large, tile=416).masks
     assert whole.shape == tiled.shape
     assert (whole - tiled).abs().mean() < 0.01
     assert (whole.argmax(1) == tiled.argmax(1)).float().mean() > 0.99
@@ -121,10 +123,10 @@ def pictures(tmp_path: Path) -> list[Path]:
     return find_pictures([tmp_path / "in"])
 
 
-def test_a_folder_of_masks_and_what_goes_with_them(checkpoint, pictures, tmp_path, capsys):
+def test_a_folder_of_masks_and_what_goes_with_them(network, pictures, tmp_path, capsys):
     from pycocotools.coco import COCO
 
-    predictor = Predictor(checkpoint, PredictSettings(background=0.2), "cpu")
+    predictor = Predictor(network, PredictSettings(background=0.2))
     out, coco = tmp_path / "out", tmp_path / "objects.json"
     predict_folder(predictor, pictures, out, overlays=True, probabilities=True, coco=coco)
     for path in pictures:
@@ -144,8 +146,8 @@ def test_a_folder_of_masks_and_what_goes_with_them(checkpoint, pictures, tmp_pat
     assert len(loaded.loadRes(results).anns) == len(results) > 0
 
 
-def test_an_interrupted_run_goes_on(checkpoint, pictures, tmp_path):
-    predictor = Predictor(checkpoint, device="cpu")
+def test_an_interrupted_run_goes_on(network, pictures, tmp_path):
+    predictor = Predictor(network)
     predict_folder(predictor, pictures[:2], tmp_path / "out")
     first = tmp_path / "out" / "p0.png"
     before = first.stat().st_mtime_ns
@@ -156,15 +158,15 @@ def test_an_interrupted_run_goes_on(checkpoint, pictures, tmp_path):
     assert len(json.loads(coco.read_text())["images"]) == 3
 
 
-def test_broken_pictures_are_reported_and_the_others_done(checkpoint, pictures, tmp_path):
+def test_broken_pictures_are_reported_and_the_others_done(network, pictures, tmp_path):
     pictures[1].write_bytes(b"no picture")
-    broken = predict_folder(Predictor(checkpoint, device="cpu"), pictures, tmp_path / "out")
+    broken = predict_folder(Predictor(network), pictures, tmp_path / "out")
     assert [str(pictures[1]) in str(error) for error in broken] == [True]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["p0.png", "p2.png"]
 
 
-def test_what_cannot_be_written_or_found_is_refused(checkpoint, pictures, tmp_path):
-    predictor = Predictor(checkpoint, device="cpu")
+def test_what_cannot_be_written_or_found_is_refused(network, pictures, tmp_path):
+    predictor = Predictor(network)
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingError, match="is a file"):
         predict_folder(predictor, pictures, tmp_path / "file")
@@ -180,11 +182,11 @@ def test_what_cannot_be_written_or_found_is_refused(checkpoint, pictures, tmp_pa
         find_pictures([tmp_path / "*.gif"])
 
 
-def test_a_truncated_picture_object_is_a_broken_picture(checkpoint, tmp_path):
+def test_a_truncated_picture_object_is_a_broken_picture(network, tmp_path):
     picture().save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:-60])
     with Image.open(tmp_path / "b.png") as half, pytest.raises(PictureError, match="decoded"):
-        Predictor(checkpoint, device="cpu").predict(half)
+        Predictor(network).predict(half)
 
 
 @pytest.mark.parametrize("change", [{"tile": 256}, {"tile": 1000}, {"scales": ()}])

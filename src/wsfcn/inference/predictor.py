@@ -1,33 +1,23 @@
-"""From a trained segmenter and a picture to a mask."""
+"""From a trained network and a picture to a mask."""
 
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
-import torch
+from array_api_compat import array_namespace
 from PIL import Image
 
-from wsfcn.checkpoint import Checkpoint, load_checkpoint
-from wsfcn.config import PredictSettings, preset_settings
-from wsfcn.errors import PictureError, SettingError
+from wsfcn.config import PredictSettings
+from wsfcn.errors import PictureError
 from wsfcn.images import read_picture, reduced, to_rgb
 from wsfcn.inference.multiscale import average, look
+from wsfcn.inference.network import Network
 from wsfcn.inference.outputs import Segmentation
 from wsfcn.inference.refinement import refined, with_background
-from wsfcn.models.layers import resize
+from wsfcn.maps import as_array, resize
 
 Picture = str | PathLike[str] | Image.Image | np.ndarray
 """What can be segmented: a file, a PIL image, or RGB values (h, w, 3) uint8."""
-
-Device = Literal["auto", "cpu", "gpu"]
-
-
-def on_gpu(device: Device) -> bool:
-    """Whether to compute on a GPU. Raises SettingError where one is asked for and there is none."""
-    if device == "gpu" and not torch.cuda.is_available():
-        raise SettingError("device: PyTorch finds no GPU here; use --device cpu")
-    return device != "cpu" and torch.cuda.is_available()
 
 
 class Predictor:
@@ -36,54 +26,38 @@ class Predictor:
     ``settings`` say which views are averaged and how their masks become one mask.
     """
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        settings: PredictSettings | None = None,
-        device: Device = "auto",
-    ) -> None:
-        self.model = checkpoint.model.eval().to("cuda" if on_gpu(device) else "cpu")
-        self.model = self.model.to(memory_format=torch.channels_last)
-        self.classes = checkpoint.classes
+    def __init__(self, network: Network, settings: PredictSettings | None = None) -> None:
+        self.network = network
+        self.classes = network.classes
         self.settings = settings or PredictSettings()
         limit = self.settings.max_side
-        self.max_side = checkpoint.settings.data.longest_side if limit is None else limit
+        self.max_side = network.longest_side if limit is None else limit
 
-    @torch.inference_mode()
     def predict(self, image: Picture) -> Segmentation:
         """Segment one picture. Raises PictureError where it cannot be read."""
         settings = self.settings
         picture = open_picture(image)
         small = reduced(picture, self.max_side)
         views = [
-            look(self.model, small, scale, flip=settings.flip, tile=settings.tile)
+            look(self.network, small, scale, flip=settings.flip, tile=settings.tile)
             for scale in settings.scales
         ]
-        tags = torch.stack([view.tags for view in views]).amax(0)
-        present = [0, *((tags > settings.class_cut).nonzero()[:, 0] + 1).tolist()]
+        tags = np.stack([as_array(view.tags) for view in views]).max(0)
+        present = [0, *(np.flatnonzero(tags > settings.class_cut) + 1).tolist()]
         masks = average(views, present, (small.height, small.width))
         masks = refined(small, with_background(masks, settings), settings)
         masks = resize(masks, (picture.height, picture.width), align_corners=True)[0]
-        winners = torch.tensor(present, dtype=torch.uint8, device=masks.device)[masks.argmax(0)]
+        xp = array_namespace(masks)
+        winners = as_array(xp.argmax(masks, axis=0))
         names = [self.classes.names[k] for k in present]
+        soft = as_array(xp.astype(masks, xp.float16))
         return Segmentation(
-            mask=winners.cpu().numpy(),
-            probabilities=dict(zip(names, masks.half().cpu().numpy(), strict=True)),
+            mask=np.array(present, np.uint8)[winners],
+            probabilities=dict(zip(names, soft, strict=True)),
             tags=dict(zip(self.classes.objects, tags.tolist(), strict=True)),
             classes=self.classes,
             picture=picture,
         )
-
-
-def load(
-    path: str | PathLike[str], preset: str = "fast", *, device: Device = "auto", **changes: Any
-) -> Predictor:
-    """A predictor from a run folder or a checkpoint file.
-
-    ``preset`` is one of `PRESETS`; further keyword arguments are fields of `PredictSettings` that
-    replace the preset's. Raises CheckpointError, SettingError.
-    """
-    return Predictor(load_checkpoint(path), preset_settings(preset, **changes), device)
 
 
 def open_picture(image: Picture) -> Image.Image:

@@ -6,16 +6,13 @@ and so do the image scores. A tile thus knows what the whole knows, and no seam 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
+import numpy as np
+from array_api_compat import array_namespace, device
 from jaxtyping import Float, Shaped
-from torch import Tensor, nn
 
-from wsfcn.models.fusion import GlobalCueInjection
-from wsfcn.models.segmenter import Segmenter
-from wsfcn.types import Prediction
+from wsfcn.inference.network import Parts, Seen
 
 STEP = 32
 """Tiles begin at multiples of this many pixels, so that all their grids fall on the whole's."""
@@ -33,7 +30,7 @@ class Window(NamedTuple):
     height: int
     width: int
 
-    def of(self, maps: Shaped[Tensor, "b c h w"], stride: int = 1) -> Shaped[Tensor, "b c y x"]:
+    def of(self, maps: Shaped[Any, "b c h w"], stride: int = 1) -> Shaped[Any, "b c y x"]:
         """The tile's part of maps that have one cell every ``stride`` pixels."""
         top, left = self.top // stride, self.left // stride
         rows = slice(top, top + -(-self.height // stride))
@@ -59,88 +56,88 @@ def windows(size: tuple[int, int], tile: int, overlap: int = OVERLAP) -> Iterato
 
 
 def in_tiles(
-    function: Callable[[Window], Sequence[Float[Tensor, "1 _ _ _"]]],
+    function: Callable[[Window], Sequence[Float[Any, "1 _ _ _"]]],
     size: tuple[int, int],
     tile: int,
     overlap: int = OVERLAP,
-) -> list[Float[Tensor, "1 _ _ _"]]:
+) -> list[Float[Any, "1 _ _ _"]]:
     """Apply ``function`` to every tile and blend each of the maps it gives, on its own grid."""
-    sums: list[Tensor] = []
-    weights: list[Tensor] = []
+    sums: list[Any] = []
+    weights: list[Float[np.ndarray, "1 1 _ _"]] = []
     for window in windows(size, tile, overlap):
         for n, values in enumerate(function(window)):
             stride = round(window.height / values.shape[2])
             if n == len(sums):
                 grid = [-(-side // stride) for side in size]
-                sums.append(values.new_zeros(1, values.shape[1], *grid))
-                weights.append(values.new_zeros(1, 1, *grid))
-            rows = ramp(window.top, window.height, size[0], stride, overlap)
-            columns = ramp(window.left, window.width, size[1], stride, overlap)
-            weight = (rows[:, None] * columns).to(values)
-            window.of(sums[n], stride).add_(values * weight)
-            window.of(weights[n], stride).add_(weight)
-    return [total.div_(weight) for total, weight in zip(sums, weights, strict=True)]
+                sums.append(zeros(values, values.shape[1], *grid))
+                weights.append(zeros(values, 1, *grid))
+            rows, columns = ramps(window, size, stride, overlap)
+            weight = like(rows[:, None] * columns, values)
+            part, total = window.of(sums[n], stride), window.of(weights[n], stride)
+            part += values * weight
+            total += weight
+    return [total / weight for total, weight in zip(sums, weights, strict=True)]
 
 
-def ramp(start: int, length: int, whole: int, stride: int, overlap: int) -> Float[Tensor, "n"]:
+def ramps(
+    window: Window, size: tuple[int, int], stride: int, overlap: int
+) -> tuple[Float[np.ndarray, "y"], Float[np.ndarray, "x"]]:
+    """Weights of a tile's rows and columns."""
+    return (
+        ramp(window.top, window.height, size[0], stride, overlap),
+        ramp(window.left, window.width, size[1], stride, overlap),
+    )
+
+
+def ramp(start: int, length: int, whole: int, stride: int, overlap: int) -> Float[np.ndarray, "n"]:
     """Weights of a tile along one side: 0 near a border inside the whole, 1 far from it."""
-    centres = torch.arange(stride / 2, length, stride)
-    near = centres if start > 0 else torch.full_like(centres, torch.inf)
-    far = length - centres if start + length < whole else torch.full_like(centres, torch.inf)
-    return ((torch.minimum(near, far) - overlap / 4) / (overlap / 2)).clamp(0, 1)
+    centres = np.arange(stride / 2, length, stride, np.float32)
+    near = centres if start > 0 else np.full_like(centres, np.inf)
+    far = length - centres if start + length < whole else np.full_like(centres, np.inf)
+    return ((np.minimum(near, far) - overlap / 4) / (overlap / 2)).clip(0, 1)
 
 
 def predict_in_tiles(
-    model: Segmenter, image: Float[Tensor, "1 3 h w"], tile: int, overlap: int = OVERLAP
-) -> Prediction:
-    """What ``model`` gives for a picture that is too large for it; h and w are multiples of 32."""
+    parts: Parts, image: Shaped[Any, "1 3 h w"], tile: int, overlap: int = OVERLAP
+) -> Seen:
+    """What a network sees in a picture that is too large for it; h and w are multiples of 32."""
     size = (image.shape[2], image.shape[3])
-    shallow, deep = in_tiles(lambda window: model.features(window.of(image)), size, tile, overlap)
+    shallow, deep = in_tiles(lambda window: parts.features(window.of(image)), size, tile, overlap)
     fine, coarse = size[0] // shallow.shape[2], size[0] // deep.shape[2]
-    context = model.context(deep)
+    context = parts.context(deep)
 
-    def fuse(window: Window) -> Float[Tensor, "1 c h w"]:
-        return model.fusion(window.of(shallow, fine), window.of(context, coarse))
+    def both(window: Window) -> tuple[Any, Any]:
+        return window.of(shallow, fine), window.of(context, coarse)
 
-    with ExitStack() as stack:
-        if isinstance(model.fusion, GlobalCueInjection):
-            cues = maximal_cues(model.fusion, fuse, size, tile, overlap)
-            stack.enter_context(on_output(model.fusion.cues, lambda _: cues))
-        (logits,) = in_tiles(lambda window: [model.head(fuse(window))], size, tile, overlap)
-    return model.prediction(deep, logits)
+    def maximum_of(window: Window) -> Float[Any, "1 m 1 1"] | None:
+        """Of the tile's cues, without those near a border inside the whole."""
+        cues = parts.cues(*both(window))
+        if cues is None:
+            return None
+        rows, columns = (inside(weights) for weights in ramps(window, size, fine, overlap))
+        xp = array_namespace(cues)
+        return xp.max(cues[:, :, rows, columns], axis=(2, 3), keepdims=True)
 
-
-def maximal_cues(
-    fusion: GlobalCueInjection,
-    fuse: Callable[[Window], Tensor],
-    size: tuple[int, int],
-    tile: int,
-    overlap: int,
-) -> Float[Tensor, "1 c 1 1"]:
-    """The maximum over the whole picture from which AE's fusion takes its factors and offsets."""
-    found: list[Tensor] = []
-    for window in windows(size, tile, overlap):
-
-        def note(cues: Tensor, window: Window = window) -> None:
-            stride = round(window.height / cues.shape[2])
-            rows = ramp(window.top, window.height, size[0], stride, overlap) > 0
-            columns = ramp(window.left, window.width, size[1], stride, overlap) > 0
-            found.append(cues[:, :, rows][..., columns].amax((2, 3), keepdim=True))
-
-        with on_output(fusion.cues, note):
-            fuse(window)
-    return torch.stack(found).amax(0)
+    maxima = [maximum_of(window) for window in windows(size, tile, overlap)]
+    maximum = None
+    if (first := maxima[0]) is not None:
+        xp = array_namespace(first)
+        maximum = xp.max(xp.stack(maxima), axis=0)
+    (logits,) = in_tiles(lambda window: [parts.logits(*both(window), maximum)], size, tile, overlap)
+    return parts.seen(deep, logits)
 
 
-@contextmanager
-def on_output(module: nn.Module, function: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
-    """Show a module's output to ``function``; what that returns, if anything, takes its place."""
+def inside(weights: Float[np.ndarray, "n"]) -> slice:
+    """Where the weights of a tile's side are positive."""
+    places = np.flatnonzero(weights)
+    return slice(int(places[0]), int(places[-1]) + 1)
 
-    def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-        return function(output)
 
-    handle = module.register_forward_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
+def zeros(like: Float[Any, "1 _ _ _"], *shape: int) -> Float[Any, "1 _ _ _"]:
+    """Maps of zeros, of the kind of ``like``."""
+    return array_namespace(like).zeros((1, *shape), dtype=like.dtype, device=device(like))
+
+
+def like(weights: Float[np.ndarray, "y x"], maps: Float[Any, "1 _ _ _"]) -> Float[Any, "y x"]:
+    """The weights as an array of the maps' kind."""
+    return array_namespace(maps).asarray(weights, dtype=maps.dtype, device=device(maps))

@@ -4,7 +4,6 @@ A backbone states the channels of its two features and the input statistics it w
 nothing else of it is known outside this package. A new one is a class and a line in `BACKBONES`.
 """
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -121,8 +120,8 @@ class TimmBackbone(nn.Module):
         if self.multiple == 1:
             return maps
         padded = height + -height % self.multiple
-        step = padded / maps.shape[2]
-        return maps[:, :, : math.ceil(height / step), : math.ceil(width / step)]
+        rows, columns = ((s * maps.shape[2] + padded - 1) // padded for s in (height, width))
+        return maps[:, :, :rows, :columns]
 
 
 class VggBackbone(nn.Module):

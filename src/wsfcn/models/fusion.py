@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsfcn.models.layers import coins, conv_norm_relu, resize
+from wsfcn.maps import resize
+from wsfcn.models.layers import coins, conv_norm_relu
 
 
 class StochasticGate(nn.Module):
@@ -61,7 +62,8 @@ class FlowAlignment(nn.Module):
         rows = torch.linspace(-1, 1, height, device=deep.device)
         columns = torch.linspace(-1, 1, width, device=deep.device)
         identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
-        grid = identity + flow.float() / identity.new_tensor([width, height])
+        across, down = flow.float().unbind(-1)
+        grid = identity + torch.stack([across / width, down / height], -1)
         with torch.autocast(deep.device.type, enabled=False):
             return F.grid_sample(deep.float(), grid, align_corners=True)
 

@@ -1,9 +1,8 @@
 """Small layers that context, fusion and head share."""
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class IdleNorm2d(nn.BatchNorm2d):
@@ -49,19 +48,3 @@ def conv_norm_relu(
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
-
-
-def nearest(labels: UInt8[Tensor, "h w"], size: tuple[int, ...]) -> UInt8[Tensor, "y x"]:
-    """Labels at ``size`` = (y, x)."""
-    if labels.shape == size:
-        return labels
-    return F.interpolate(labels[None, None].float(), size, mode="nearest")[0, 0].byte()
-
-
-def resize(
-    x: Float[Tensor, "b c _ _"], size: tuple[int, int], *, align_corners: bool
-) -> Float[Tensor, "b c h w"]:
-    """Bilinear interpolation to ``size`` = (h, w)."""
-    if x.shape[-2:] == size:
-        return x
-    return F.interpolate(x, size, mode="bilinear", align_corners=align_corners)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float32, UInt8
 from numba import get_num_threads
 
@@ -116,6 +115,8 @@ def mean_field_by_torch(
     energy: Float32[np.ndarray, "n k"], kernels: Sequence[Kernel], iterations: int, device: str
 ) -> Float32[np.ndarray, "n k"]:
     """The same on any device of PyTorch; the lattices are built on the CPU."""
+    import torch
+
     start = torch.from_numpy(energy).to(device)
     classes = start.shape[1]
     parts = [

@@ -18,7 +18,7 @@ from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic
 from wsfcn.images import overlay, read_picture, reduced, write_mask
-from wsfcn.models.layers import nearest, resize
+from wsfcn.maps import nearest, resize
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.step import cut, refined_masks, size_of

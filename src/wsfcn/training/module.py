@@ -15,7 +15,7 @@ from wsfcn.data.loading import EpochOrder, training_loader
 from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.evaluation import ConfusionMatrix, tag_map
 from wsfcn.images import read_mask
-from wsfcn.models.layers import nearest, resize
+from wsfcn.maps import nearest, resize
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.failures import NonFiniteLossError

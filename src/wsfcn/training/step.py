@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wsfcn.config import PseudoSettings
 from wsfcn.losses import mask_loss, tag_loss
-from wsfcn.models.layers import resize
+from wsfcn.maps import resize
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.pseudo import (
     Candidates,

@@ -1,0 +1,1 @@
+"""Models that travel: ONNX, the Hub, and those that come with the library."""
