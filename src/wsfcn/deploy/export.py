@@ -110,12 +110,12 @@ def repeat(graph: Any, x: Any, times: Any, dim: Any, *_options: Any) -> Any:
     def constant(*values: int) -> Any:
         return graph.op("Constant", value_t=torch.tensor(values))
 
-    count = int(helper._get_const(times, "t", "repeats"))
+    count: Any = helper._get_const(times, "t", "repeats")
     rank = helper._get_tensor_rank(x)
     if rank is None or helper._get_const(dim, "i", "dim") not in (-1, rank - 1):
         raise torch.onnx.errors.UnsupportedOperatorError("aten::repeat_interleave", OPSET, None)
     columns = graph.op("Unsqueeze", x, constant(-1))
-    copies = graph.op("Tile", columns, constant(*[1] * rank, count))
+    copies = graph.op("Tile", columns, constant(*[1] * rank, int(count)))
     return graph.op("Reshape", copies, constant(*[0] * (rank - 1), -1))
 
 

@@ -62,11 +62,12 @@ class TorchParts:
     def cues(
         self, shallow: Float[Tensor, "b s h w"], context: Float[Tensor, "b k y x"]
     ) -> Float[Tensor, "b m h w"] | None:
-        if not isinstance(self.model.fusion, GlobalCueInjection):
+        fusion = self.model.fusion
+        if not isinstance(fusion, GlobalCueInjection):
             return None
         found: list[Tensor] = []
-        with on_output(self.model.fusion.cues, found.append):
-            self.model.fusion(shallow, context)
+        with on_output(fusion.cues, found.append):
+            fusion(shallow, context)
         return found[0]
 
     @torch.inference_mode()
@@ -76,10 +77,12 @@ class TorchParts:
         context: Float[Tensor, "b k y x"],
         maximum: Float[Tensor, "b m 1 1"] | None,
     ) -> Float[Tensor, "b n h w"]:
+        fusion = self.model.fusion
         if maximum is None:
-            return self.model.head(self.model.fusion(shallow, context))
-        with on_output(self.model.fusion.cues, lambda _: maximum):
-            return self.model.head(self.model.fusion(shallow, context))
+            return self.model.head(fusion(shallow, context))
+        assert isinstance(fusion, GlobalCueInjection)
+        with on_output(fusion.cues, lambda _: maximum):
+            return self.model.head(fusion(shallow, context))
 
     @torch.inference_mode()
     def seen(self, deep: Float[Tensor, "b d y x"], logits: Float[Tensor, "b n h w"]) -> Seen:

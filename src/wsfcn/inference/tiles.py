@@ -91,7 +91,7 @@ def ramps(
 
 def ramp(start: int, length: int, whole: int, stride: int, overlap: int) -> Float[np.ndarray, "n"]:
     """Weights of a tile along one side: 0 near a border inside the whole, 1 far from it."""
-    centres = np.arange(stride / 2, length, stride, np.float32)
+    centres = np.arange(stride / 2, length, stride, dtype=np.float32)
     near = centres if start > 0 else np.full_like(centres, np.inf)
     far = length - centres if start + length < whole else np.full_like(centres, np.inf)
     return ((np.minimum(near, far) - overlap / 4) / (overlap / 2)).clip(0, 1)
