@@ -87,6 +87,14 @@ def move_into(source: Path, target: Path) -> None:
             path.replace(target / path.name)
 
 
+def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise SettingError where a file that is to be written would replace one that is read."""
+    read = {os.path.realpath(path) for path in inputs}
+    for path in outputs:
+        if os.path.realpath(path) in read:
+            raise SettingError(f"{path}: would replace what is read; name another place")
+
+
 def open_regular(path: str | os.PathLike[str], what: str = "file") -> BinaryIO:
     """Open an ordinary file to read; ``what`` it is, for messages. Raises DataError otherwise.
 

@@ -1,6 +1,7 @@
 """From a network to masks, files and COCO objects."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,68 @@ def test_broken_pictures_are_reported_and_the_others_done(network, pictures, tmp
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["p0.png", "p2.png"]
 
 
+def test_a_picture_is_looked_at_once_whatever_stands_in_its_exif(network, pictures, tmp_path):
+    picture().save(pictures[1].with_suffix(".jpg"), exif=b"Exif\0\0garbage")
+    predictor = Predictor(network, device="cpu")
+    garbage = [pictures[0], pictures[1].with_suffix(".jpg"), pictures[2]]
+    assert predict_folder(predictor, garbage, tmp_path / "out") == []
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_pipes_links_and_long_names_cost_only_themselves(network, pictures, tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    long = tmp_path / f"{'n' * 251}.jpg"
+    picture().save(long)
+    odd = [tmp_path / "pipe.jpg", tmp_path / "loop.jpg", long]
+    found = find_pictures([*pictures, *odd])
+    predictor = Predictor(network, device="cpu")
+    broken = predict_folder(predictor, found, tmp_path / "out")
+    assert len(broken) == 2
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    broken = predict_folder(predictor, found, tmp_path / "more", overlays=True)
+    assert [str(long) in str(error) for error in broken] == [False, False, True]
+    assert len(list((tmp_path / "more").iterdir())) == 2 * len(pictures)
+
+
+def test_what_is_asked_for_anew_is_written_and_an_empty_mask_is_none(network, pictures, tmp_path):
+    predictor, out = Predictor(network, device="cpu"), tmp_path / "out"
+    predict_folder(predictor, pictures, out)
+    (out / "p1.png").write_bytes(b"")
+    (out / "p2.png").write_bytes((out / "p2.png").read_bytes()[:-5])
+    kept = (out / "p0.png").stat().st_mtime_ns
+    predict_folder(predictor, pictures, out, skip_existing=True)
+    assert (out / "p0.png").stat().st_mtime_ns == kept
+    assert read_mask(out / "p1.png").shape == read_mask(out / "p2.png").shape
+    wanted = {"overlays": True, "probabilities": True, "skip_existing": True}
+    predict_folder(predictor, pictures, out, **wanted)
+    assert len(list(out.iterdir())) == 9
+    times = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    (out / "p0.npz").write_bytes(b"")
+    predict_folder(predictor, pictures, out, **wanted)
+    changed = {path.name for path, time in times.items() if path.stat().st_mtime_ns != time}
+    assert changed == {"p0.png", "p0.npz", "p0-overlay.jpg"}
+
+
+def test_no_picture_is_ever_replaced(network, tmp_path):
+    for name in ("a.jpg", "a-overlay.jpg", "b.png"):
+        picture().save(tmp_path / name)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    predictor = Predictor(network, device="cpu")
+    jpegs = find_pictures([tmp_path / "*.jpg"])
+    for options in (
+        {"overlays": True},
+        {"coco": tmp_path / "a.jpg"},
+        {"coco": tmp_path / "a.png"},  # a mask
+        {"coco": tmp_path / "b.png", "inputs": [tmp_path / "b.png"]},
+    ):
+        with pytest.raises(SettingError, match="would replace what is read"):
+            predict_folder(predictor, jpegs, tmp_path, **options)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    predict_folder(predictor, jpegs, tmp_path)
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
 def test_what_cannot_be_written_or_found_is_refused(network, pictures, tmp_path):
     predictor = Predictor(network)
     (tmp_path / "file").write_text("")
@@ -173,7 +236,7 @@ def test_what_cannot_be_written_or_found_is_refused(network, pictures, tmp_path)
     with pytest.raises(SettingError, match="two pictures are named 'p0'"):
         predict_folder(predictor, [pictures[0], tmp_path / "p0.png"], tmp_path / "out")
     picture().save(tmp_path / "own.png")
-    with pytest.raises(SettingError, match="its mask would replace it"):
+    with pytest.raises(SettingError, match=r"own\.png: would replace what is read"):
         predict_folder(predictor, [tmp_path / "own.png"], tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(PictureError, match="no pictures"):

@@ -1,5 +1,6 @@
 """Segmenting many pictures into a folder of masks; reading, network and writing overlap."""
 
+import errno
 import json
 import os
 from collections import Counter, deque
@@ -13,8 +14,8 @@ from PIL import Image
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from wsfcn.errors import PictureError, SettingError
-from wsfcn.files import atomic
+from wsfcn.errors import DataError, PictureError, SettingError
+from wsfcn.files import atomic, keep_inputs, open_regular
 from wsfcn.images import pictures_in, read_mask, read_picture
 from wsfcn.inference.outputs import Regions, Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
@@ -22,6 +23,10 @@ from wsfcn.types import Classes
 
 AHEAD = 4
 """Pictures that are read ahead of the network, and written behind it."""
+
+ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".npz": b"PK\x05\x06"}
+"""What stands in the last `TAIL` bytes of a whole file."""
+TAIL = 22
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,12 +40,12 @@ def find_pictures(sources: Sequence[str | Path]) -> list[Path]:
     found: list[Path] = []
     for source in sources:
         path = Path(source)
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 (for a name that is too long, Path's raises)
             inside = pictures_in(path)
             if not inside:
                 raise PictureError(f"{path}: the folder holds no pictures")
             found += inside
-        elif path.exists():
+        elif os.path.lexists(path):
             found.append(path)
         elif matched := sorted(glob(str(source))):  # noqa: PTH207 (a glob may be absolute)
             found += map(Path, matched)
@@ -79,38 +84,52 @@ def predict_folder(
     coco: Path | None = None,
     regions: Regions = "classes",
     skip_existing: bool = False,
+    inputs: Sequence[Path] = (),
 ) -> list[PictureError]:
     """Write the mask of each picture to ``out/NAME.png``.
 
     On request also ``out/NAME-overlay.jpg``, the soft masks as ``out/NAME.npz``, and all objects as
     one COCO file, an annotation per class or per connected component. With ``skip_existing``
-    pictures that have a mask are left as they are. Pictures that cannot be read are left out and
-    returned as errors. Raises SettingError where ``out`` cannot be a folder, two pictures would
-    write the same mask, or a mask would replace its picture.
+    pictures of which all these files are there, and whole, are left as they are. Pictures that
+    cannot be read are left out and returned as errors. Raises SettingError where ``out`` cannot be
+    a folder, two pictures would write the same mask, or a file would replace a picture or another
+    of the ``inputs``.
     """
     if out.exists() and not out.is_dir():
         raise SettingError(f"{out}: is a file; name a folder for the masks")
+    if coco and coco.is_dir():
+        raise SettingError(f"{coco}: is a folder; name a file for the objects")
     for name, count in Counter(path.stem for path in pictures).items():
         if count > 1:
             raise SettingError(f"two pictures are named '{name}': their masks would be one file")
-    for path in pictures:
-        if path.resolve() == (out / f"{path.stem}.png").resolve():
-            raise SettingError(f"{path}: its mask would replace it; name another folder with -o")
-    left = [p for p in pictures if not (skip_existing and (out / f"{p.stem}.png").exists())]
+    targets = {
+        path: outputs_of(path, out, overlays=overlays, probabilities=probabilities)
+        for path in pictures
+    }
+    written = [target for group in targets.values() for target in group]
+    keep_inputs([*written, *([coco] if coco else [])], [*pictures, *inputs])
+    if coco:
+        keep_inputs([coco], written)
+    left = [p for p in pictures if not (skip_existing and all(map(is_whole, targets[p])))]
 
     def write(path: Path, found: Segmentation) -> None:
-        if overlays:
-            with atomic(out / f"{path.stem}-overlay.jpg") as name:
-                found.overlay().save(name, quality=90)
-        if probabilities:
-            found.save_probabilities(out / f"{path.stem}.npz")
-        # Last, as it says that the picture is done.
-        found.save(out / f"{path.stem}.png")
+        try:
+            if overlays:
+                with atomic(out / f"{path.stem}-overlay.jpg") as name:
+                    found.overlay().save(name, quality=90)
+            if probabilities:
+                found.save_probabilities(out / f"{path.stem}.npz")
+            # Last, as it says that the picture is done.
+            found.save(out / f"{path.stem}.png")
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            broken[path] = PictureError(f"{path}: its name is too long for what is written of it")
 
     broken: dict[Path, PictureError] = {}
     objects: dict[Path, list[dict[str, Any]]] = {}
     with ThreadPoolExecutor(2) as pool, pictures_per_second() as progress:
-        written: deque[Future[None]] = deque()
+        pending: deque[Future[None]] = deque()
         for path, picture in progress.track(
             ahead(pool, read, left), total=len(left), description="Segmenting"
         ):
@@ -120,15 +139,39 @@ def predict_folder(
             found = predictor.predict(picture)
             if coco:
                 objects[path] = found.to_coco(regions)
-            written.append(pool.submit(write, path, found))
-            while len(written) > AHEAD:
-                written.popleft().result()
-        for future in written:
+            pending.append(pool.submit(write, path, found))
+            while len(pending) > AHEAD:
+                pending.popleft().result()
+        for future in pending:
             future.result()
     if coco:
         done = [path for path in pictures if path not in broken]
         write_coco(coco, done, objects, out, predictor.classes, regions)
     return [*broken.values()]
+
+
+def outputs_of(path: Path, out: Path, *, overlays: bool, probabilities: bool) -> list[Path]:
+    """The files that are written of a picture.
+
+    >>> [file.name for file in outputs_of(Path("a.jpg"), Path(), overlays=True, probabilities=True)]
+    ['a.png', 'a-overlay.jpg', 'a.npz']
+    """
+    endings = [
+        ".png",
+        *(["-overlay.jpg"] if overlays else []),
+        *([".npz"] if probabilities else []),
+    ]
+    return [out / f"{path.stem}{ending}" for ending in endings]
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of ours is there to its end; a crash of the machine can leave it empty."""
+    try:
+        with open_regular(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+            return ENDINGS[path.suffix] in file.read(TAIL)
+    except DataError:
+        return False
 
 
 def read(path: Path) -> Image.Image | PictureError:
