@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from wsfcn.errors import DataError, MaskError, PictureError, WsfcnError
 from wsfcn.files import atomic, open_regular
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """File name endings that count as pictures when a folder is searched."""
+
+ORIENTATION = ExifTags.Base.Orientation
 
 DECODERS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "HEIF")
 """Pillow's names of the forms that are decoded, whatever the file is called. Others stay shut: for
@@ -78,6 +80,19 @@ def read_picture(path: str | PathLike[str], at_least: int | None = None) -> Imag
         if at_least:
             picture.draft(None, (at_least, at_least))
         return to_rgb(picture)
+
+
+def size_of(
+    path: str | PathLike[str], kind: type[DataError] = PictureError, what: str = "picture"
+) -> tuple[int, int]:
+    """Width and height of an upright picture or mask, read off its head. Raises ``kind``."""
+    with decoding(Path(path), kind, what) as picture:
+        width, height = picture.size
+        try:
+            turned = picture.getexif().get(ORIENTATION) in (5, 6, 7, 8)
+        except Exception:  # as in `upright`
+            turned = False
+    return (height, width) if turned else (width, height)
 
 
 def reduced(picture: Image.Image, side: int) -> Image.Image:

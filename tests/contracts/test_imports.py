@@ -13,7 +13,7 @@ LAYERS = [
     {"errors"},
     {"files", "types", "checked", "terminal", "maps"},
     {"config", "images"},
-    {"recipe"},
+    {"recipe", "truth"},
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
     {"checkpoint", "exchange"},
     {"published"},

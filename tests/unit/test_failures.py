@@ -1,19 +1,24 @@
 """A training that cannot go on says why in one line, and leaves a whole checkpoint."""
 
+import io
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import tiny
 from wsfcn.checkpoint import load_checkpoint
-from wsfcn.config import TrainSettings, from_dict
-from wsfcn.errors import PictureError, SettingError, TrainingError
+from wsfcn.config import DataSettings, TrainSettings, from_dict
+from wsfcn.data.inspect import inspect_data
+from wsfcn.errors import MaskError, PictureError, PictureWarning, SettingError, TrainingError
 from wsfcn.training import module
 from wsfcn.training.failures import explained
 from wsfcn.training.run import train
@@ -166,3 +171,47 @@ def test_batches_that_processes_cannot_share_are_refused(root, tmp_path):
 def test_a_logger_that_is_not_installed(root, tmp_path):
     with pytest.raises(SettingError, match=r"pip install 'wsfcn\[mlflow\]'"):
         train(tiny.settings(root, tmp_path / "run", run={"logger": "mlflow"}))
+
+
+def replaced(root: Path, tmp_path: Path, name: str, content: bytes) -> Path:
+    """A copy of the scenes in which the files of one validation picture are others."""
+    copy = tmp_path / "scenes"
+    shutil.copytree(root, copy)
+    (copy / name).write_bytes(content)
+    return copy
+
+
+def png(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_truth_mask_of_another_size_is_named_before_the_training(root, tmp_path):
+    name = (root / "val.txt").read_text().split()[0]
+    small = png(np.zeros((3, 5), np.uint8))
+    copy = replaced(root, tmp_path, f"masks/{name}.png", small)
+    with pytest.raises(MaskError, match=rf"{name}\.png: 5 x 3, its picture 64 x 64"):
+        train(tiny.settings(copy, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    found = inspect_data(DataSettings(root=copy)).errors
+    assert [f"{name}.png: 5 x 3" in error for error in found] == [True]
+
+
+def test_a_truth_mask_of_unknown_values_is_named_and_left_out(root, tmp_path):
+    name = (root / "val.txt").read_text().split()[0]
+    copy = replaced(root, tmp_path, f"masks/{name}.png", png(np.full((64, 64), 77, np.uint8)))
+    with pytest.warns(PictureWarning, match=rf"not in val/miou: .*{name}\.png: .* 77"):
+        out = train(tiny.settings(copy, tmp_path / "run", optim={"epochs": 1}))
+    assert "val/miou" in (out / "metrics.csv").read_text()
+    found = inspect_data(DataSettings(root=copy)).errors
+    assert [f"{name}.png: value 77, but there are" in error for error in found] == [True]
+
+
+def test_validation_pictures_that_are_all_broken_end_it_in_one_line(root, tmp_path):
+    copy = tmp_path / "scenes"
+    shutil.copytree(root, copy)
+    for name in (copy / "val.txt").read_text().split():
+        (copy / "images" / f"{name}.jpg").write_bytes(b"no picture")
+    with pytest.raises(PictureError, match="none of 4 validation pictures can be read: "):
+        train(tiny.settings(copy, tmp_path / "run"))

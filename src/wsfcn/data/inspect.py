@@ -15,8 +15,9 @@ from rich.table import Table
 from wsfcn.config import DataSettings
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures, open_data
 from wsfcn.data.tags import Tags, picture_files, read_tags
-from wsfcn.errors import DataError, PictureError
+from wsfcn.errors import DataError, MaskError, PictureError
 from wsfcn.images import read_picture
+from wsfcn.truth import check_size, check_values
 from wsfcn.types import Classes
 
 FEW = 10
@@ -75,6 +76,7 @@ def inspect_data(settings: DataSettings) -> Inspection:
         read_pictures([picture.path for picture in tags.pictures], found)
     if data:
         count_tags(data, found)
+        check_truth(data, found)
     if found.unlisted:
         found.hints.append(
             f"{len(found.unlisted)} pictures have no tags, the first is {found.unlisted[0]}; "
@@ -109,6 +111,17 @@ def read_pictures(paths: Sequence[Path], found: Inspection) -> None:
             if digest in seen:
                 found.duplicates.append((seen[digest], path))
             seen.setdefault(digest, path)
+
+
+def check_truth(data: TaggedPictures, found: Inspection) -> None:
+    """Note truth masks that do not fit their pictures, or hold what no class is."""
+    for picture in (*data.train, *data.val):
+        if truth := data.truth(picture.name):
+            try:
+                check_size(picture.path, truth)
+                check_values(truth, len(data.classes))
+            except MaskError as error:
+                found.errors.append(str(error))
 
 
 def count_tags(data: TaggedPictures, found: Inspection) -> None:

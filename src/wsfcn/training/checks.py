@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,7 +11,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from wsfcn.checkpoint import read_checkpoint
 from wsfcn.config import RunSettings, TrainSettings, to_dict
 from wsfcn.data.dataset import TaggedPictures
-from wsfcn.errors import SettingError
+from wsfcn.errors import PictureError, SettingError
+from wsfcn.images import read_picture
+from wsfcn.truth import check_size
 from wsfcn.types import Classes
 
 
@@ -32,7 +35,11 @@ def check_processes(settings: TrainSettings) -> None:
 
 
 def check_data(data: TaggedPictures, settings: TrainSettings) -> None:
-    """Raise SettingError where validation pictures are too few, or lack a truth to choose by."""
+    """Look at the validation pictures, which else would be met an epoch later.
+
+    Raises SettingError where they are too few, or lack a truth to choose by; PictureError where
+    none of them can be read; MaskError for a truth mask of another size than its picture.
+    """
     processes = settings.run.processes
     if data.val and len(data.val) < processes:
         raise SettingError(
@@ -41,6 +48,24 @@ def check_data(data: TaggedPictures, settings: TrainSettings) -> None:
         )
     if settings.optim.best == "miou" and not any(data.truth(p.name) for p in data.val):
         raise SettingError("optim.best: no validation picture has a truth mask; choose by `score`")
+    check_readable([picture.path for picture in data.val])
+    for picture in data.val:
+        if truth := data.truth(picture.name):
+            check_size(picture.path, truth)
+
+
+def check_readable(paths: Sequence[Path]) -> None:
+    """Raise PictureError where no picture can be read; looks no further than the first that can."""
+    errors = []
+    for path in paths:
+        try:
+            read_picture(path)
+        except PictureError as error:
+            errors.append(error)
+        else:
+            return
+    if errors:
+        raise PictureError(f"none of {len(errors)} validation pictures can be read: {errors[0]}")
 
 
 def check_resumable(path: Path, settings: TrainSettings, classes: Classes) -> int:

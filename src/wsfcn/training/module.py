@@ -1,10 +1,13 @@
 """The training as Lightning runs it: optimiser, seeds, logging, validation without masks."""
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -13,6 +16,7 @@ from wsfcn.config import TrainSettings
 from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, only
 from wsfcn.data.loading import EpochOrder, training_loader
 from wsfcn.data.transforms import smallest_side, training_transform
+from wsfcn.errors import MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix, tag_map
 from wsfcn.images import read_mask
 from wsfcn.maps import nearest, resize
@@ -140,16 +144,26 @@ class SegmentationTraining(L.LightningModule):
         self.val_tags.append(tags.cpu())
         self.val_covered += (shares[1:][tags > 0] >= VISIBLE).float().tolist()
         if path := self.data.truth(batch.names[0]):  # shown; it teaches nothing
-            truth, guess = read_mask(path), labels.byte()
-            if max(truth.shape) > max(height, width) == self.settings.data.longest_side:
+            self._compare(path, labels.byte())
+
+    def _compare(self, path: Path, guess: UInt8[Tensor, "h w"]) -> None:
+        """Count a guess against its truth, or warn of one that is broken."""
+        try:
+            truth = read_mask(path)
+            if max(truth.shape) > max(guess.shape) == self.settings.data.longest_side:
                 guess = nearest(guess, truth.shape)
             self.val_confusion.update(truth, guess.cpu().numpy())
+        except MaskError as error:
+            named = str(error).removeprefix(f"{path}: ")
+            warnings.warn(f"not in val/miou: {path}: {named}", PictureWarning, stacklevel=2)
 
     def on_validation_epoch_end(self) -> None:
         seen = (self.val_scores, self.val_tags, self.val_covered, [self.val_confusion.matrix])
         scores, tags, shares, matrices = (
             [item for part in parts for item in part] for parts in zip(*gathered(seen), strict=True)
         )
+        if not scores:
+            raise PictureError("no validation picture could be read: see the warnings above")
         found = tag_map(torch.stack(scores).numpy(), torch.stack(tags).numpy())
         covered = 100 * float(np.mean(shares)) if shares else 0.0
         self.val_confusion.matrix = np.sum(matrices, axis=0)
