@@ -168,7 +168,7 @@ def test_broken_pictures_are_reported_and_the_others_done(network, pictures, tmp
 
 def test_a_picture_is_looked_at_once_whatever_stands_in_its_exif(network, pictures, tmp_path):
     picture().save(pictures[1].with_suffix(".jpg"), exif=b"Exif\0\0garbage")
-    predictor = Predictor(network, device="cpu")
+    predictor = Predictor(network)
     garbage = [pictures[0], pictures[1].with_suffix(".jpg"), pictures[2]]
     assert predict_folder(predictor, garbage, tmp_path / "out") == []
     assert len(list((tmp_path / "out").iterdir())) == 3
@@ -181,7 +181,7 @@ def test_pipes_links_and_long_names_cost_only_themselves(network, pictures, tmp_
     picture().save(long)
     odd = [tmp_path / "pipe.jpg", tmp_path / "loop.jpg", long]
     found = find_pictures([*pictures, *odd])
-    predictor = Predictor(network, device="cpu")
+    predictor = Predictor(network)
     broken = predict_folder(predictor, found, tmp_path / "out")
     assert len(broken) == 2
     assert len(list((tmp_path / "out").iterdir())) == 4
@@ -191,7 +191,7 @@ def test_pipes_links_and_long_names_cost_only_themselves(network, pictures, tmp_
 
 
 def test_what_is_asked_for_anew_is_written_and_an_empty_mask_is_none(network, pictures, tmp_path):
-    predictor, out = Predictor(network, device="cpu"), tmp_path / "out"
+    predictor, out = Predictor(network), tmp_path / "out"
     predict_folder(predictor, pictures, out)
     (out / "p1.png").write_bytes(b"")
     (out / "p2.png").write_bytes((out / "p2.png").read_bytes()[:-5])
@@ -213,7 +213,7 @@ def test_no_picture_is_ever_replaced(network, tmp_path):
     for name in ("a.jpg", "a-overlay.jpg", "b.png"):
         picture().save(tmp_path / name)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    predictor = Predictor(network, device="cpu")
+    predictor = Predictor(network)
     jpegs = find_pictures([tmp_path / "*.jpg"])
     for options in (
         {"overlays": True},
