@@ -5,6 +5,7 @@ all that rebuilds the segmenter. It is read without unpickling code.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,14 +19,21 @@ from wsfcn.config import TrainSettings, from_dict, to_dict
 from wsfcn.errors import CheckpointError, WsfcnError
 from wsfcn.files import atomic
 from wsfcn.models.segmenter import Segmenter, build_segmenter
-from wsfcn.models.weights import read_file
+from wsfcn.models.weights import nonfinite, read_file
 from wsfcn.types import Classes
 
 FORMAT = 1
 """Version of what stands under the key ``wsfcn``."""
 
-BEST, LAST = "best.ckpt", "last.ckpt"
-"""What a run folder's ``checkpoints`` holds: the best by a score without masks, and the last."""
+BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
+"""What a run folder's ``checkpoints`` holds: the best by a score without masks, the last, and the
+one before it, in case that is damaged."""
+CHECKPOINTS = (LAST, PREVIOUS, BEST)
+"""All of them, the one to go on from first."""
+
+VALUES = ("state_dict", "current_model_state", "optimizer_states")
+"""What in a checkpoint must be finite: the weights (their average, where there is one), the weights
+as they are, and what the optimiser keeps of them."""
 
 
 class Checkpoint(NamedTuple):
@@ -49,7 +57,14 @@ def save_checkpoint(path: str | PathLike[str], checkpoint: Checkpoint) -> None:
         torch.save(content, name)
 
 
-def find_checkpoint(path: str | PathLike[str], names: tuple[str, ...] = (BEST, LAST)) -> Path:
+def run_folder(path: Path) -> Path:
+    """The folder of a run, named by itself or by one of its checkpoints."""
+    return path.parent.parent if path.is_file() else path
+
+
+def find_checkpoint(
+    path: str | PathLike[str], names: tuple[str, ...] = (BEST, LAST, PREVIOUS)
+) -> Path:
     """A checkpoint file as it is; of a run folder the first of ``names`` it holds."""
     path = Path(path)
     if path.is_file():
@@ -71,10 +86,34 @@ class Header(msgspec.Struct):
 
 
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
-    """The content of a checkpoint file, its header and the names of its weights checked.
+    """The content of a checkpoint file, its header and weights checked.
 
-    Raises CheckpointError where it is not one of ours.
+    Raises CheckpointError where it is not one of ours, is damaged, or of a network that has failed;
+    the message names the checkpoints beside it that are not.
     """
+    try:
+        return _read(path)
+    except CheckpointError as error:
+        if others := whole_ones(Path(path)):
+            raise CheckpointError(f"{error}; whole, and to name in its place: {others}") from None
+        raise
+
+
+def whole_ones(path: Path) -> str:
+    """The other checkpoints of the same run that can be read."""
+    if path.name not in CHECKPOINTS:
+        return ""
+    found = []
+    for name in CHECKPOINTS:
+        other = path.with_name(name)
+        if name != path.name and other.is_file():
+            with suppress(CheckpointError):
+                _read(other)
+                found.append(str(other))
+    return ", ".join(found)
+
+
+def _read(path: str | PathLike[str]) -> dict[str, Any]:
     content = read_file(path)
     if not isinstance(content, dict) or "wsfcn" not in content:
         raise CheckpointError(
@@ -94,7 +133,22 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
     ):
         raise CheckpointError(f"{path}: holds no named weights")
+    if sick := unsound(content):
+        raise CheckpointError(f"{path}: {sick}")
     return content
+
+
+def unsound(content: dict[str, Any]) -> str:
+    """What is wrong with the values in a checkpoint, or an empty text.
+
+    >>> unsound({"state_dict": {"head.weight": torch.tensor([torch.inf])}})
+    'the network has failed: its weights are not finite (state_dict.head.weight)'
+    """
+    names = list(nonfinite({key: content[key] for key in VALUES if key in content}))
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"the network has failed: its weights are not finite ({names[0]}{more})"
 
 
 def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:

@@ -42,6 +42,10 @@ class PictureWarning(UserWarning):
     """A picture that a training passes over."""
 
 
+class DamageWarning(UserWarning):
+    """A damaged file of which the parts that are whole are used."""
+
+
 class MaskError(DataError):
     """A mask that is missing, has another size than its picture, or unknown values."""
 

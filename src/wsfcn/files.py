@@ -1,6 +1,7 @@
 """Reading files that anyone may have made, and writing files so that they are whole or absent."""
 
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -37,8 +38,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= LONGEST_SUFFIX else ""
     temporary = path.with_name(f".{token_hex(8)}{suffix}")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
         temporary.replace(path)
     finally:
@@ -93,6 +94,15 @@ def keep_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     for path in outputs:
         if os.path.realpath(path) in read:
             raise SettingError(f"{path}: would replace what is read; name another place")
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a name is one that `atomic` gives, left behind by a process that was killed.
+
+    >>> is_temporary(Path(".0123456789abcdef.ckpt")), is_temporary(Path(".gitignore"))
+    (True, False)
+    """
+    return re.fullmatch(r"\.[0-9a-f]{16}(\..*)?", path.name) is not None
 
 
 def open_regular(path: str | os.PathLike[str], what: str = "file") -> BinaryIO:

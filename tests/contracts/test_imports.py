@@ -11,8 +11,8 @@ SOURCE = Path(wsfcn.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"files", "types", "checked", "terminal", "maps"},
-    {"config", "images"},
+    {"files", "types", "checked", "terminal", "interrupts", "maps"},
+    {"config", "images", "figures"},
     {"recipe", "truth"},
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
     {"checkpoint", "exchange"},

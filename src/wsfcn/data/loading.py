@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from wsfcn.data.dataset import TrainingSet, collate
+from wsfcn.interrupts import ignore_signals
 
 
 class EpochOrder(Sampler[tuple[int, int]]):
@@ -61,6 +62,7 @@ def training_loader(
         num_workers=workers,
         collate_fn=collate,
         drop_last=True,
+        worker_init_fn=ignore_signals,
         persistent_workers=False,
         pin_memory=torch.cuda.is_available(),
     )

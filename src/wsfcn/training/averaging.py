@@ -3,6 +3,7 @@
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
@@ -44,10 +45,13 @@ class MovingAverage(WeightAveraging):
             self.exchanged = False
 
     def update(self, averages: list[Tensor], values: list[Tensor], count: Any) -> None:
-        """Move each average towards its value, after ``count`` such moves."""
+        """Move each average towards its value, after ``count`` such moves.
+
+        What is not finite is left out: it would never leave the average again.
+        """
         weight = 1 - min(self.decay, (1 + int(count)) / (10 + int(count)))
         for average, value in zip(averages, values, strict=True):
             if average.is_floating_point():
-                average.lerp_(value, weight)
+                average.lerp_(torch.where(value.isfinite(), value, average), weight)
             else:
                 average.copy_(value)

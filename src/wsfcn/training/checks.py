@@ -3,18 +3,30 @@
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from wsfcn.checkpoint import read_checkpoint
 from wsfcn.config import RunSettings, TrainSettings, to_dict
 from wsfcn.data.dataset import TaggedPictures
-from wsfcn.errors import PictureError, SettingError
+from wsfcn.errors import CheckpointError, PictureError, SettingError
+from wsfcn.files import is_temporary
 from wsfcn.images import read_picture
 from wsfcn.truth import check_size
 from wsfcn.types import Classes
+
+
+def with_whole_paths(settings: TrainSettings) -> TrainSettings:
+    """Settings that mean the same in whichever folder the training is gone on with."""
+    data, model = settings.data, settings.model
+    if data.root:
+        data = replace(data, root=data.root.absolute())
+    if model.weights not in ("imagenet", "none"):
+        model = replace(model, weights=str(Path(model.weights).absolute()))
+    return replace(settings, data=data, model=model)
 
 
 def check_processes(settings: TrainSettings) -> None:
@@ -68,9 +80,12 @@ def check_readable(paths: Sequence[Path]) -> None:
         raise PictureError(f"none of {len(errors)} validation pictures can be read: {errors[0]}")
 
 
-def check_resumable(path: Path, settings: TrainSettings, classes: Classes) -> int:
-    """The step from which a training goes on. Raises SettingError where it cannot, as it is set."""
-    content = read_checkpoint(path)
+def check_resumable(
+    path: Path, content: dict[str, Any], settings: TrainSettings, classes: Classes
+) -> None:
+    """Raise SettingError where a training cannot go on from a checkpoint, as it is set."""
+    if not {"loops", "epoch", "global_step", "optimizer_states"} <= content.keys():
+        raise CheckpointError(f"{path}: holds weights alone, with no training to go on with")
     known = tuple(content["wsfcn"]["classes"])
     if known != classes.names:
         raise SettingError(
@@ -88,7 +103,6 @@ def check_resumable(path: Path, settings: TrainSettings, classes: Classes) -> in
         raise SettingError(
             f"optim.epochs: {settings.optim.epochs}, but {path} is in epoch {content['epoch'] + 1}"
         )
-    return content["global_step"]
 
 
 def check_compiler(settings: TrainSettings) -> None:
@@ -102,9 +116,17 @@ def check_compiler(settings: TrainSettings) -> None:
         )
 
 
-def clear_folder(run: RunSettings) -> None:
-    """Make room for a new training. Raises SettingError where that would delete one unasked."""
-    if not any((run.out / "checkpoints").glob("*.ckpt")):
+def clear_folder(run: RunSettings, *, resumed: bool) -> None:
+    """Make room for a training. Raises SettingError where that would delete another one unasked.
+
+    Of one that was killed, files may be left whose writing had begun.
+    """
+    folders = [run.out, run.out / "checkpoints", run.out / "snapshots"]
+    if rank_zero_only.rank == 0:
+        for path in (path for folder in folders for path in folder.glob(".*")):
+            if is_temporary(path):
+                path.unlink(missing_ok=True)
+    if resumed or not any((run.out / "checkpoints").glob("*.ckpt")):
         return
     if not run.overwrite:
         raise SettingError(
@@ -112,5 +134,5 @@ def clear_folder(run: RunSettings) -> None:
             "folder, or delete it with --run.overwrite"
         )
     if rank_zero_only.rank == 0:
-        for name in ("checkpoints", "snapshots"):
-            shutil.rmtree(run.out / name, ignore_errors=True)
+        for folder in folders[1:]:
+            shutil.rmtree(folder, ignore_errors=True)

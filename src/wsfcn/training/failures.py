@@ -7,35 +7,44 @@ import torch
 
 from wsfcn.checkpoint import LAST
 from wsfcn.errors import PictureError, TrainingError, WsfcnError
+from wsfcn.interrupts import InterruptedTrainingError, Interrupts
 
 
-class NonFiniteLossError(TrainingError):
-    """A loss that is infinite or not a number. The step that had it changed no weight."""
+class SickNetworkError(TrainingError):
+    """Losses, gradients or weights that are infinite or not numbers. No checkpoint has them."""
 
 
 def explained(error: BaseException, out: Path) -> WsfcnError | None:
     """The error of a run in ``out`` in the user's terms, or None where it is of no known kind."""
-    if isinstance(error, NonFiniteLossError):
-        return TrainingError(f"{error}; {_kept(out)}")
+    if isinstance(error, SickNetworkError):
+        return TrainingError(f"{error}; {kept(out)}")
     text = str(error)
     if isinstance(error, PictureError):
         # A worker process sends its whole traceback along.
         return PictureError(text.strip().splitlines()[-1].rpartition("PictureError: ")[2])
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
-        return TrainingError(f"out of memory: lower optim.batch or data.crop; {_kept(out)}")
+        return TrainingError(f"out of memory: lower optim.batch or data.crop; {kept(out)}")
     if isinstance(error, RuntimeError) and "DataLoader worker" in text:
         return TrainingError(
             "a process that decodes pictures died, often for want of memory: lower run.workers; "
-            f"{_kept(out)}"
+            f"{kept(out)}"
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return TrainingError(f"{out}: cannot write ({error.strerror}): make room; {_kept(out)}")
+        return TrainingError(f"{out}: cannot write ({error.strerror}): make room; {kept(out)}")
     if isinstance(error, PermissionError):
         return TrainingError(f"{error.filename or out}: cannot write ({error.strerror})")
     return None
 
 
-def _kept(out: Path) -> str:
+def asked_for(error: Exception, interrupts: Interrupts) -> bool:
+    """Whether a training ends because a signal came: also to the processes that it started."""
+    from_loader = isinstance(error, RuntimeError) and "DataLoader worker" in str(error)
+    stopped = isinstance(error, InterruptedTrainingError)
+    return interrupts.received is not None and (stopped or from_loader)
+
+
+def kept(out: Path) -> str:
+    """What is left of a training in ``out``, and how to go on."""
     last = out / "checkpoints" / LAST
     if last.exists():
         return f"the last good checkpoint is {last}: go on with --resume {out}"

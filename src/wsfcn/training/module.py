@@ -19,10 +19,11 @@ from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.errors import MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix, tag_map
 from wsfcn.images import read_mask
+from wsfcn.interrupts import ignore_signals
 from wsfcn.maps import nearest, resize
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.averaging import MovingAverage
-from wsfcn.training.failures import NonFiniteLossError
+from wsfcn.training.guard import Guard, finite_prediction
 from wsfcn.training.optim import build_optimizer, build_schedule
 from wsfcn.training.processes import gathered
 from wsfcn.training.step import training_losses
@@ -40,6 +41,7 @@ class SegmentationTraining(L.LightningModule):
         self.model = model
         self.data = data
         self.settings = settings
+        self.guard = Guard(model, skip=settings.optim.skip_nonfinite)
         self._forget_validation()
 
     @property
@@ -82,12 +84,16 @@ class SegmentationTraining(L.LightningModule):
         """Whole validation pictures, one at a time; each process has its share of them."""
         mine = self.data.val[self.trainer.global_rank :: self.trainer.world_size]
         pictures = ViewingSet(mine, self.data.classes, self.settings.data.longest_side)
-        return DataLoader(pictures, 1, num_workers=self.settings.run.workers, collate_fn=only)
+        workers = self.settings.run.workers
+        return DataLoader(
+            pictures, 1, num_workers=workers, collate_fn=only, worker_init_fn=ignore_signals
+        )
 
     def training_step(self, batch: Batch, index: int) -> Tensor | None:
         # Gate and dropout depend on the seed and the step alone, so a resumed run repeats them.
         state = (self.settings.seed, self.global_step, self.global_rank)
         torch.manual_seed(hash(state) % 2**63)
+        self.guard.before_step()
         losses = training_losses(
             self.model,
             batch,
@@ -98,12 +104,11 @@ class SegmentationTraining(L.LightningModule):
         )
         finite = bool(torch.isfinite(losses.total))
         if not self.trainer.strategy.reduce_boolean_decision(finite):
-            if self.settings.optim.skip_nonfinite:
-                return None
-            raise NonFiniteLossError(
+            self.guard.not_finite(
                 f"step {self.global_step}: the loss is {losses.total.item()} with the pictures "
-                f"{', '.join(batch.names)}: lower optim.rate, or set optim.skip-nonfinite"
+                f"{', '.join(batch.names)}"
             )
+            return None
         self.log("loss", losses.total, prog_bar=True, logger=False)
         values = {"total": losses.total, "tags": losses.tags, "masks": losses.masks}
         self.log_dict({f"loss/{name}": value for name, value in values.items()})
@@ -111,6 +116,9 @@ class SegmentationTraining(L.LightningModule):
         # The loggers' own count goes astray after a step that was cut off.
         self.log("step", float(self.global_step))
         return losses.total
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.guard.after_backward(self.global_step)
 
     @property
     def epochs_done(self) -> float:
@@ -136,6 +144,9 @@ class SegmentationTraining(L.LightningModule):
         if batch is None:
             return
         prediction = self.model(batch.image)
+        if not finite_prediction(prediction):
+            self.val_failed = True
+            return
         height, width = batch.image.shape[-2:]
         labels = resize(prediction.logits, (height, width), align_corners=True).argmax(1)[0]
         shares = torch.bincount(labels.flatten(), minlength=len(self.data.classes)) / labels.numel()
@@ -158,6 +169,12 @@ class SegmentationTraining(L.LightningModule):
             warnings.warn(f"not in val/miou: {path}: {named}", PictureWarning, stacklevel=2)
 
     def on_validation_epoch_end(self) -> None:
+        if any(gathered(self.val_failed)):
+            # The figures of a network whose masks are not numbers would mean nothing.
+            none = {f"val/{name}": float("nan") for name in {"score", self.settings.optim.best}}
+            self.log_dict(none | {"step": float(self.global_step - 1)})
+            self._forget_validation()
+            return
         seen = (self.val_scores, self.val_tags, self.val_covered, [self.val_confusion.matrix])
         scores, tags, shares, matrices = (
             [item for part in parts for item in part] for parts in zip(*gathered(seen), strict=True)
@@ -177,6 +194,7 @@ class SegmentationTraining(L.LightningModule):
         self._forget_validation()
 
     def _forget_validation(self) -> None:
+        self.val_failed = False
         self.val_scores: list[Tensor] = []
         self.val_tags: list[Tensor] = []
         self.val_covered: list[float] = []

@@ -1,10 +1,9 @@
 """One training, from settings to a run folder."""
 
-import csv
 import logging
 import signal
-import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +12,40 @@ import torch
 import yaml
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import (
-    CSVLogger,
     Logger,
     MLFlowLogger,
     TensorBoardLogger,
     WandbLogger,
 )
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from wsfcn.checkpoint import LAST, find_checkpoint
+from wsfcn.checkpoint import LAST, PREVIOUS, find_checkpoint, read_checkpoint
 from wsfcn.config import TrainSettings, to_dict
-from wsfcn.data.dataset import open_data
-from wsfcn.errors import SettingError
+from wsfcn.data.dataset import TaggedPictures, open_data
+from wsfcn.errors import DamageWarning, SettingError
+from wsfcn.figures import Row, read_figures
 from wsfcn.files import atomic
+from wsfcn.interrupts import Interrupts, TerminatedError
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.training.averaging import MovingAverage
-from wsfcn.training.checkpoints import KeepCheckpoints, WholeFiles
+from wsfcn.training.checkpoints import KeepCheckpoints, WholeFiles, validates_again
 from wsfcn.training.checks import (
     check_compiler,
     check_data,
     check_processes,
     check_resumable,
     clear_folder,
+    with_whole_paths,
 )
-from wsfcn.training.failures import explained
+from wsfcn.training.failures import asked_for, explained, kept
 from wsfcn.training.labels import Snapshots
+from wsfcn.training.lock import locked
 from wsfcn.training.memory import keep_freed_memory
 from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.precision import precision_of
 from wsfcn.training.processes import share_norms
 from wsfcn.training.progress import progress
+from wsfcn.training.table import Table
 
 
 def train(settings: TrainSettings, resume: Path | None = None) -> Path:
@@ -51,37 +53,44 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
 
     The folder gets ``settings.yaml``, ``metrics.csv``, TensorBoard events, ``checkpoints/`` and
     ``snapshots/``, an epoch's masks and pseudo-labels of a few training pictures.
-    With ``resume``, a run folder, the training goes on from its last checkpoint.
+    With ``resume``, a run folder or one of its checkpoints, the training goes on from there.
 
-    Raises DataError for data that cannot be used, SettingError for settings that do not fit,
-    CheckpointError for a checkpoint that cannot be read, TrainingError where the training cannot go
-    on, KeyboardInterrupt after Ctrl-C, and SystemExit after SIGTERM.
+    Raises DataError for data that cannot be used, SettingError for settings that do not fit or a
+    folder in use, CheckpointError for a checkpoint that cannot be read, TrainingError where the
+    training cannot go on, KeyboardInterrupt after Ctrl-C, and SystemExit after SIGTERM or SIGHUP.
     """
-    checkpoint = find_checkpoint(resume, (LAST,)) if resume else None
+    checkpoint = find_checkpoint(resume, (LAST, PREVIOUS)) if resume else None
     check_processes(settings)
-    processes = settings.run.processes
-    L.seed_everything(settings.seed, verbose=False)
-    keep_freed_memory()
+    settings = with_whole_paths(settings)
     data = open_data(settings.data)
     check_data(data, settings)
-    step = check_resumable(checkpoint, settings, data.classes) if checkpoint else 0
-    model = build_segmenter(settings.model, len(data.classes))
+    with locked(settings.run.out) if rank_zero_only.rank == 0 else nullcontext():
+        return _train(settings, data, checkpoint)
+
+
+def _train(settings: TrainSettings, data: TaggedPictures, checkpoint: Path | None) -> Path:
+    processes, out = settings.run.processes, settings.run.out
+    L.seed_everything(settings.seed, verbose=False)
+    keep_freed_memory()
+    content = read_checkpoint(checkpoint) if checkpoint else None
+    if checkpoint and content:
+        check_resumable(checkpoint, content, settings, data.classes)
+    model = build_segmenter(settings.model, len(data.classes), pretrained=content is None)
     module = SegmentationTraining(model.to(memory_format=torch.channels_last), data, settings)
     if processes > 1:
         share_norms(model)
     if settings.run.compile:
         check_compiler(settings)
         model.compile()
-    out = settings.run.out
-    if not checkpoint:
-        clear_folder(settings.run)
+    clear_folder(settings.run, resumed=content is not None)
     _write_settings(out, settings)
     shown = progress(settings.optim.batch)
     averaging = [MovingAverage(settings.optim.average)] if settings.optim.average else []
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    interrupts = Interrupts()
     trainer = L.Trainer(
         accelerator=settings.run.device,
-        plugins=[WholeFiles()],
+        plugins=[WholeFiles(content, from_last=checkpoint == out / "checkpoints" / LAST)],
         devices=settings.run.devices,
         num_nodes=settings.run.nodes,
         # The masks' layers have no gradients before the warm-up ends.
@@ -89,13 +98,21 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
         precision=precision_of(settings, model),
         max_epochs=settings.optim.epochs,
         logger=[
-            _table(out, step),
-            TensorBoardLogger(out, name="", version="tensorboard"),
+            Table(out / "metrics.csv", _rows_before(content, out / "metrics.csv")),
+            TensorBoardLogger(
+                out,
+                name="",
+                version="tensorboard",
+                purge_step=content["global_step"] if content else None,
+            ),
             *_service(settings),
         ],
         callbacks=[
             KeepCheckpoints(
-                out / "checkpoints", settings.run.save_every, f"val/{settings.optim.best}"
+                out / "checkpoints",
+                settings.run.save_every,
+                f"val/{settings.optim.best}",
+                interrupts,
             ),
             Snapshots(out / "snapshots", data, settings),
             shown,
@@ -107,21 +124,24 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
         use_distributed_sampler=False,
         enable_model_summary=False,
     )
-    with warnings.catch_warnings():
+    del content
+    with warnings.catch_warnings(), interrupts:
         warnings.filterwarnings("ignore", module="lightning")
         try:
             trainer.fit(module, ckpt_path=checkpoint)
-        except SIGTERMException:
-            pass
-        except SystemExit:
-            # Lightning's answer to Ctrl-C; a library leaves the exit to its caller.
-            raise KeyboardInterrupt from None
         except Exception as error:
-            if known := explained(error, out):
-                raise known from error
-            raise
-    if trainer.received_sigterm:
-        sys.exit(128 + signal.SIGTERM)
+            if not asked_for(error, interrupts):
+                if known := explained(error, out):
+                    raise known from error
+                raise
+        except SystemExit:
+            # Lightning's answer to a second Ctrl-C; a library leaves the exit to its caller.
+            raise KeyboardInterrupt(f"interrupted: {kept(out)}") from None
+    if interrupts.received:
+        left = kept(out) if trainer.interrupted else f"the training in {out} is done"
+        if interrupts.received == signal.SIGINT:
+            raise KeyboardInterrupt(f"interrupted: {left}")
+        raise TerminatedError(interrupts.received, f": {left}")
     return out
 
 
@@ -134,25 +154,21 @@ def _write_settings(out: Path, settings: TrainSettings) -> None:
         raise SettingError(f"run.out: cannot write to {out} ({error.strerror})") from None
 
 
-def _table(out: Path, step: int) -> CSVLogger:
-    """The logger of ``metrics.csv``, with the rows up to the step from which a training goes on."""
-    table = out / "metrics.csv"
-    kept: list[dict[str, Any]] = []
-    if step and table.exists() and rank_zero_only.rank == 0:
-        with table.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if int(row["step"]) < step:
-                    kept.append({key: float(value) for key, value in row.items() if value})
-    # Lightning deletes the table of an earlier run when it starts a new one.
-    if rank_zero_only.rank == 0:
-        table.unlink(missing_ok=True)
-    logger = CSVLogger(out, name="", version="", flush_logs_every_n_steps=1)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*exists and is not empty")
-        for values in kept:
-            logger.log_metrics(values, int(values["step"]))
-        logger.save()
-    return logger
+def _rows_before(content: dict[str, Any] | None, table: Path) -> list[Row]:
+    """The rows of a table that stay when a training goes on from a checkpoint."""
+    if content is None:
+        return []
+    found = read_figures(table)
+    if found.dropped and rank_zero_only.rank == 0:
+        warnings.warn(found.dropped, DamageWarning, stacklevel=2)
+    step = content["global_step"]
+    again = step - 1 if validates_again(content) else None
+    return [
+        row
+        for row in found.rows
+        if row["step"] < step
+        and not (row["step"] == again and any(name.startswith("val/") for name in row))
+    ]
 
 
 def _service(settings: TrainSettings) -> list[Logger]:
