@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from wsfcn.checked import shortened
 from wsfcn.config import TrainSettings, from_dict, to_dict
@@ -162,13 +163,27 @@ def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     try:
         settings = from_dict(TrainSettings, content["wsfcn"]["settings"])
         classes = Classes(tuple(content["wsfcn"]["classes"]))
-        with torch.device("meta"):  # shapes without memory, which a file could ask for at will
+        # Shapes without memory, which a file could ask for at will.
+        with torch.device("meta"), Uninitialised():
             check_fit(build_segmenter(settings.model, len(classes), pretrained=False), weights)
     except WsfcnError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    model = build_segmenter(settings.model, len(classes), pretrained=False)
+    with Uninitialised():
+        model = build_segmenter(settings.model, len(classes), pretrained=False)
     model.load_state_dict(weights)
     return Checkpoint(model.eval(), settings, classes)
+
+
+class Uninitialised(TorchFunctionMode):
+    """Layers made inside get no initial values: those of a checkpoint follow."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)
 
 
 def check_fit(model: Segmenter, weights: Mapping[str, Tensor]) -> None:

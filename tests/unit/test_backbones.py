@@ -38,6 +38,26 @@ def test_features_have_the_stated_channels_and_strides(name, stride):
         assert feature.shape[3] == pytest.approx(96 / step, abs=1)
 
 
+@pytest.mark.parametrize(("name", "stride"), [("lite0", 16), ("lite1", 8), ("lite2", 32)])
+def test_efficientnet_lite_is_timms(name, stride):
+    torch.manual_seed(0)
+    ours = build_backbone(f"efficientnet_{name}", "none", stride, 0.1)
+    torch.manual_seed(0)
+    options = {"features_only": True, "output_stride": stride, "drop_path_rate": 0.1}
+    theirs = timm.create_model(f"tf_efficientnet_{name}", **options)
+    for one, other in zip(ours.net.state_dict().items(), theirs.state_dict().items(), strict=True):
+        assert one[0] == other[0]
+        assert torch.equal(one[1], other[1])
+    image = torch.rand(2, 3, 75, 97)
+    for training in (False, True):
+        torch.manual_seed(1)
+        features = ours.train(training)(image)
+        torch.manual_seed(1)
+        maps = theirs.train(training)(image)
+        assert torch.equal(features.shallow, maps[1])
+        assert torch.equal(features.deep, maps[-1])
+
+
 def test_wide_resnet_is_dilated_to_stride_8():
     backbone = build_backbone("wide_resnet38", "none", 8).eval()
     with torch.inference_mode():

@@ -8,21 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import timm
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsfcn.errors import SettingError, did_you_mean
+from wsfcn.models.efficientnet import SCALES, EfficientNetLite
 from wsfcn.models.layers import conv_norm_relu
-from wsfcn.models.weights import (
-    PACKAGED,
-    fill,
-    load_in_order,
-    packaged_weights,
-    read_file,
-    read_tensors,
-)
+from wsfcn.models.weights import fill, read_file, read_tensors
 from wsfcn.models.wide_resnet import WideResNet38, from_published
 from wsfcn.types import Features
 
@@ -133,7 +126,7 @@ class VggBackbone(nn.Module):
 
     shallow_channels, deep_channels = 256, 512
 
-    def __init__(self, name: str, weights: str, stride: int) -> None:
+    def __init__(self, name: str, weights: str, stride: int, drop_path: float = 0.0) -> None:
         super().__init__()
         net: Any = timm_model(name, weights)
         self.mean: tuple[float, ...] = net.pretrained_cfg["mean"]
@@ -167,7 +160,7 @@ class VggBackbone(nn.Module):
         return Features(shallow, deep)
 
 
-def wide_resnet38(name: str, weights: str, stride: int) -> WideResNet38:
+def wide_resnet38(name: str, weights: str, stride: int, drop_path: float = 0.0) -> WideResNet38:
     """WideResNet-38, its weights from a file in the published naming."""
     if stride != WideResNet38.stride:
         raise SettingError(f"model.stride: {name} is dilated to stride 8; set model.stride to 8")
@@ -183,22 +176,22 @@ def wide_resnet38(name: str, weights: str, stride: int) -> WideResNet38:
     return net
 
 
-BACKBONES: dict[str, Callable[[str, str, int], Backbone]] = {
+BACKBONES: dict[str, Callable[[str, str, int, float], Backbone]] = {
     "wide_resnet38": wide_resnet38,
     "vgg16": VggBackbone,
     "vgg16_bn": VggBackbone,
-}
+} | dict.fromkeys(SCALES, EfficientNetLite)
 """Backbones that are not taken from timm as they are."""
 
 
 def build_backbone(name: str, weights: str, stride: int, drop_path: float = 0.0) -> Backbone:
     """A backbone by name, with its initial weights: ``imagenet``, ``none`` or a file.
 
-    ``drop_path`` is the rate of stochastic depth, where timm's model has it.
+    ``drop_path`` is the rate of stochastic depth, where the backbone has it.
     Raises SettingError where the name, the stride or the weights cannot be had.
     """
     if name in BACKBONES:
-        return BACKBONES[name](name, weights, stride)
+        return BACKBONES[name](name, weights, stride, drop_path)
     return TimmBackbone(name, weights, stride, drop_path)
 
 
@@ -208,13 +201,6 @@ def create(name: str, weights: str, stride: int, drop_path: float) -> tuple[Any,
     Models differ in what they can be asked for: dilation, any picture size, stochastic depth.
     """
     extra: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
-    if name in PACKAGED:
-        net = timm.create_model(f"tf_{name}", features_only=True, output_stride=stride, **extra)
-        if weights == "imagenet":
-            load_in_order(net, packaged_weights(name))
-        elif weights != "none":
-            fill(net, read_tensors(weights), weights)
-        return net, True
     ways = ({"output_stride": stride}, {"dynamic_img_size": True}, {"strict_img_size": False}, {})
     for options in [way | extra for way in ways] + list(ways):
         try:
@@ -227,8 +213,10 @@ def create(name: str, weights: str, stride: int, drop_path: float) -> tuple[Any,
 
 def timm_model(name: str, weights: str, **options: Any) -> Any:
     """A model from timm; its weights from the hub (``imagenet``), from a file, or random."""
+    import timm  # takes its time
+
     if not timm.is_model(name.split(".")[0]):
-        known = [*BACKBONES, *PACKAGED, *timm.list_models()]
+        known = [*BACKBONES, *timm.list_models()]
         hint = did_you_mean(name, known)
         raise SettingError(f"model.backbone: timm has no model '{name}'.{hint}")
     if weights not in ("imagenet", "none"):

@@ -15,8 +15,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from wsfcn.models.kernels import input_gradient, weight_gradient
-
 
 def depthwise_conv2d(
     x: Float[Tensor, "b c h w"],
@@ -57,6 +55,8 @@ class DepthwiseConv2d(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> Any:
+        from wsfcn.models.kernels import input_gradient, weight_gradient  # numba takes its time
+
         x, weight = ctx.saved_tensors
         (gradient,) = gradients
         stride, padding, dilation = ctx.geometry

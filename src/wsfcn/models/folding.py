@@ -8,12 +8,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from timm.layers import pad_same
-from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsfcn.models.depthwise import depthwise_conv2d
+from wsfcn.models.efficientnet import SameConv2d, pad_same
 
 
 class FoldedConv2d(nn.Conv2d):
@@ -32,7 +31,7 @@ class FoldedConv2d(nn.Conv2d):
         bias = offset if self.bias is None else offset + self.bias * scale
         weight = self.weight * scale[:, None, None, None]
         if self.same:
-            x = pad_same(x, [*self.kernel_size], [*self.stride], [*self.dilation])
+            x = pad_same(x, self)
         options: Any = (self.stride, self.padding, self.dilation)
         if self.groups == self.in_channels == self.out_channels and _even(*options):
             return depthwise_conv2d(x, weight, bias, *(numbers[0] for numbers in options))
@@ -54,9 +53,14 @@ def fold_norms(net: nn.Module) -> None:
     Parameters keep their names. The caller keeps the norms in evaluation mode for good.
     """
     for conv, norm in _pairs(net):
-        same = isinstance(conv, Conv2dSame)
+        same = is_same(conv)
         conv.__class__, norm.__class__ = FoldedConv2d, FoldedNorm2d
         conv.same, conv.norms = same, (norm,)
+
+
+def is_same(module: nn.Module) -> bool:
+    """Whether it is a convolution, of ours or of timm's, that pads as its input's size asks."""
+    return isinstance(module, SameConv2d) or type(module).__name__ == "Conv2dSame"
 
 
 def _pairs(net: nn.Module) -> list[tuple[Any, Any]]:
@@ -73,7 +77,7 @@ def _pairs(net: nn.Module) -> list[tuple[Any, Any]]:
             taken[module] = source[0]
 
     for module in net.modules():
-        if type(module) in (nn.Conv2d, Conv2dSame):
+        if type(module) is nn.Conv2d or is_same(module):
             hooks.append(module.register_forward_hook(note))
         elif isinstance(module, nn.BatchNorm2d):
             hooks.append(module.register_forward_pre_hook(take))

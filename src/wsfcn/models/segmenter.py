@@ -77,7 +77,8 @@ class Segmenter(nn.Module):
         self.norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
         for module in (*self.backbone.first_layers(stride), *self.norms):
             module.requires_grad_(False)
-        fold_norms(self.backbone)
+        if not next(self.backbone.parameters()).is_meta:  # there it would show shapes alone
+            fold_norms(self.backbone)
 
     def train(self, mode: bool = True) -> "Segmenter":
         super().train(mode)
