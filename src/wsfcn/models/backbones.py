@@ -180,7 +180,8 @@ BACKBONES: dict[str, Callable[[str, str, int, float], Backbone]] = {
     "wide_resnet38": wide_resnet38,
     "vgg16": VggBackbone,
     "vgg16_bn": VggBackbone,
-} | dict.fromkeys(SCALES, EfficientNetLite)
+    **dict.fromkeys(SCALES, EfficientNetLite),
+}
 """Backbones that are not taken from timm as they are."""
 
 

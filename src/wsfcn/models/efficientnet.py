@@ -8,7 +8,7 @@ parameters are timm's.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -190,8 +190,8 @@ def pad_same(x: Float[Tensor, "b c h w"], conv: nn.Conv2d) -> Float[Tensor, "b c
     return F.pad(x, (*columns, *rows))
 
 
-def padding(length: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
-    """Zeros before and after a row of cells.
+def padding(length: Any, kernel: int, stride: int, dilation: int) -> tuple[Any, Any]:
+    """Zeros before and after a row of cells; its length is a tensor while PyTorch traces.
 
     >>> padding(75, 3, 2, 1), padding(96, 3, 2, 1)
     ((1, 1), (0, 1))
