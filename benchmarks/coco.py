@@ -18,6 +18,7 @@ from time import perf_counter
 
 from wsfcn.data.classes import COCO
 from wsfcn.data.coco import prepare_coco
+from wsfcn.files import ENDINGS
 
 SIZES = {"14": (82_783, 604_907), "17": (118_287, 860_001)}
 """Pictures and objects of the training splits."""
@@ -77,7 +78,7 @@ def main() -> None:
             for n in range(pictures):
                 (root / f"train20{arguments.year}" / f"{n:012}.jpg").touch()
                 if n >= arguments.draw:
-                    (out / "masks" / f"{n:012}.png").touch()
+                    (out / "masks" / f"{n:012}.png").write_bytes(ENDINGS[".png"])
             os._exit(0)
         os.waitpid(pid, 0)
         sizes, done = [0], Event()

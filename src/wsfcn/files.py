@@ -1,5 +1,6 @@
 """Reading files that anyone may have made, and writing files so that they are whole or absent."""
 
+import csv
 import os
 import re
 import shutil
@@ -17,6 +18,10 @@ LONGEST_SUFFIX = 16
 
 LARGEST_TEXT = 2**30
 """Bytes of the largest text that is read whole: annotations of a large data set."""
+
+ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".npz": b"PK\x05\x06"}
+"""What stands in the last `TAIL` bytes of a whole file."""
+TAIL = 22
 
 
 @contextmanager
@@ -125,6 +130,16 @@ def open_regular(path: str | os.PathLike[str], what: str = "file") -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a file of ours is there to its end; a crash of the machine can leave it empty."""
+    try:
+        with open_regular(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+            return ENDINGS[path.suffix] in file.read(TAIL)
+    except DataError:
+        return False
+
+
 def reason_of(error: Exception) -> str:
     """Why the system refuses, without the file's name."""
     return getattr(error, "strerror", None) or str(error)
@@ -160,3 +175,9 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write a text file, whole or not at all."""
     with atomic(path) as name:
         name.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def write_table(path: Path, rows: Iterable[Iterable[str]]) -> None:
+    """Write rows of cells as CSV, quoted where that is needed, whole or not at all."""
+    with atomic(path) as name, name.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)

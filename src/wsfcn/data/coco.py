@@ -4,8 +4,7 @@ A mask shows each object in its category's colour, smaller objects over larger o
 which COCO's own evaluation leaves out, become 255 where no single object lies over them.
 """
 
-import json
-from array import array
+from collections import Counter
 from collections.abc import Iterator
 from multiprocessing import get_context
 from os.path import relpath
@@ -14,15 +13,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
+from msgspec import Raw
 from rich.progress import track
 
+from wsfcn.data.annotations import (
+    MOST_PIXELS,
+    Object,
+    class_names,
+    listable,
+    order,
+    read_annotations,
+    region,
+)
 from wsfcn.data.classes import BACKGROUND
 from wsfcn.data.download import Archive
 from wsfcn.data.prepared import Prepared
 from wsfcn.data.tags import join_tags
 from wsfcn.errors import DataError
-from wsfcn.files import write_lines
-from wsfcn.images import write_mask
+from wsfcn.files import is_whole, write_lines, write_table
+from wsfcn.images import size_of, write_mask
 from wsfcn.types import IGNORE
 
 EXPECTED = {
@@ -60,11 +69,11 @@ def downloads(root: Path, year: str) -> list[Archive]:
 class Objects(NamedTuple):
     """A picture and what COCO says about it."""
 
-    name: str
+    path: Path
     height: int
     width: int
-    found: list[tuple[int, bool, Any]]
-    """Class, crowd or not, segmentation; the largest first."""
+    found: list[tuple[int, bool, bytes]]
+    """Class, crowd or not, outline as it stands in the file; the largest first."""
 
 
 def prepare_coco(root: Path, out: Path, year: str, workers: int = 2) -> Prepared:
@@ -74,7 +83,7 @@ def prepare_coco(root: Path, out: Path, year: str, workers: int = 2) -> Prepared
     processes; those that exist are kept, so that a preparation that was cut off goes on. Raises
     DataError.
     """
-    rows, counts, missing = ["image,tags"], {}, []
+    rows, counts, missing = [("image", "tags")], {}, []
     names: list[str] = [BACKGROUND]
     for split in ("train", "val"):
         stem = f"{split}20{year}"
@@ -82,29 +91,31 @@ def prepare_coco(root: Path, out: Path, year: str, workers: int = 2) -> Prepared
         if not path.exists():
             missing.append(f"{path.name}, the {split} split")
             continue
-        pictures, categories = read_objects(path)
-        names = [BACKGROUND, *categories]
         folder = pictures_folder(root, stem)
         if folder is None:
             raise DataError(f"{root}: holds no folder {stem} of pictures")
-        present = {file.name for file in folder.iterdir()}
-        absent = [p.name for p in pictures if p.name not in present]
+        pictures, categories, absent = read_objects(path, folder)
+        names = [BACKGROUND, *categories]
         if absent:
             missing.append(f"{len(absent)} pictures of {stem}, the first is {absent[0]}")
-        pictures = [p for p in pictures if p.name in present]
         prefix = Path(relpath(folder, out))
         for picture in pictures:
             tags = [names[k] for k in sorted({k for k, _, _ in picture.found})]
-            rows.append(f"{(prefix / picture.name).as_posix()},{join_tags(tags, ';')}")
+            rows.append(((prefix / picture.path.name).as_posix(), join_tags(tags, ";")))
         counts[split] = len(pictures)
-        draw_masks(pictures, out / "masks", workers, f"Masks of {split}")
-        write_lines(out / f"{split}.txt", (Path(p.name).stem for p in pictures))
+        undrawn = draw_masks(pictures, out / "masks", workers, f"Masks of {split}")
+        if undrawn:
+            missing.append(
+                f"{sum(undrawn.values())} outlines of {stem} that enclose nothing or are broken, "
+                f"the first in {next(iter(undrawn))}: their tags stand, their masks do not"
+            )
+        write_lines(out / f"{split}.txt", (p.path.stem for p in pictures))
     if not counts:
         raise DataError(
             f"{root}: holds no annotations/instances_train20{year}.json; --download fetches it"
         )
     write_lines(out / "classes.txt", names)
-    write_lines(out / "tags.csv", rows)
+    write_table(out / "tags.csv", rows)
     return Prepared(counts, 0, missing)
 
 
@@ -113,61 +124,59 @@ def pictures_folder(root: Path, stem: str) -> Path | None:
     return next((f for f in (root / stem, root / "images" / stem) if f.is_dir()), None)
 
 
-def read_objects(path: Path) -> tuple[list[Objects], list[str]]:
-    """The pictures with at least one object, and the category names in order of their ids."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            content = json.load(file, object_hook=packed)
-        categories = {c["id"]: c["name"] for c in content["categories"]}
-        images = {i["id"]: i for i in content["images"]}
-        annotations = content.pop("annotations")
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: no COCO annotations ({error})") from None
-    index = {identity: n for n, identity in enumerate(sorted(categories), start=1)}
-    found: dict[int, list[tuple[float, int, bool, Any]]] = {}
-    while annotations:
-        item = annotations.pop()
-        crowd = bool(item.get("iscrowd"))
-        # Crowds are drawn first, whatever their size.
-        order = float("inf") if crowd else item["area"]
-        entry = (order, index[item["category_id"]], crowd, item["segmentation"])
-        found.setdefault(item["image_id"], []).append(entry)
-    pictures = []
-    for identity in sorted(found):
-        image = images[identity]
-        largest_first = sorted(found.pop(identity), key=lambda entry: -entry[0])
-        pictures.append(
-            Objects(
-                image["file_name"],
-                image["height"],
-                image["width"],
-                [(k, crowd, segmentation) for _, k, crowd, segmentation in largest_first],
-            )
-        )
-    return pictures, [categories[identity] for identity in sorted(categories)]
+def read_objects(path: Path, folder: Path) -> tuple[list[Objects], list[str], list[str]]:
+    """The pictures with at least one object, the category names, and pictures that are not there.
 
-
-def packed(item: dict[str, Any]) -> dict[str, Any]:
-    """An object of the file with its outlines in arrays, which take a quarter of the memory.
-
-    >>> packed({"segmentation": [[1.0, 2.5, 4.0, 2.5, 4.0, 6.0]]})["segmentation"]
-    [array('d', [1.0, 2.5, 4.0, 2.5, 4.0, 6.0])]
+    Raises DataError for what is no COCO annotation, or could not be listed.
     """
-    if isinstance(outlines := item.get("segmentation"), list):
-        item["segmentation"] = [array("d", outline) for outline in outlines]
-    item.pop("bbox", None)
-    return item
+    content = read_annotations(path, Object)
+    categories = class_names(content.categories, path)
+    index = {item.id: n for n, item in enumerate(content.categories, start=1)}
+    found: dict[Any, list[tuple[float, int, bool, Raw]]] = {}
+    while content.annotations:
+        item = content.annotations.pop()
+        crowd = bool(item.iscrowd)
+        # Crowds are drawn first, whatever their size.
+        size = float("inf") if crowd else item.area or 0.0
+        entry = (size, index[item.category_id], crowd, item.segmentation)
+        found.setdefault(item.image_id, []).append(entry)
+    present = {file.name for file in folder.iterdir()}
+    pictures, absent = [], []
+    for picture in sorted((p for p in content.images if p.id in found), key=lambda p: order(p.id)):
+        if picture.file_name not in present:
+            absent.append(picture.file_name)
+            continue
+        listable(picture.file_name, "the picture", path)
+        largest_first = sorted(found.pop(picture.id), key=lambda entry: -entry[0])
+        outlines = [(k, crowd, bytes(outline)) for _, k, crowd, outline in largest_first]
+        height, width = picture.height, picture.width
+        if height is None or width is None:
+            width, height = size_of(folder / picture.file_name)
+        if height * width > MOST_PIXELS:
+            raise DataError(
+                f"{path}: {picture.file_name} of {width} x {height} pixels is too large"
+            )
+        pictures.append(Objects(folder / picture.file_name, height, width, outlines))
+    twice = [name for name, n in Counter(p.path.stem for p in pictures).items() if n > 1]
+    if twice:
+        raise DataError(
+            f"{path}: two pictures are named '{twice[0]}': their masks would be one file"
+        )
+    return pictures, categories, absent
 
 
-def draw_masks(pictures: list[Objects], folder: Path, workers: int, title: str) -> None:
-    """Write the masks that do not exist yet."""
-    left = [p for p in pictures if not (folder / f"{Path(p.name).stem}.png").exists()]
+def draw_masks(pictures: list[Objects], folder: Path, workers: int, title: str) -> dict[str, int]:
+    """Write the masks that are not there yet; returns, by file, how many outlines could not be."""
+    left = [p for p in pictures if not is_whole(folder / f"{p.path.stem}.png")]
     jobs = ((picture, folder) for picture in left)
-    for _ in track(in_processes(jobs, workers), title, len(left), transient=True):
-        pass
+    undrawn: dict[str, int] = {}
+    for name, count in track(in_processes(jobs, workers), title, len(left), transient=True):
+        if count:
+            undrawn[name] = count
+    return undrawn
 
 
-def in_processes(jobs: Iterator[tuple[Objects, Path]], workers: int) -> Iterator[None]:
+def in_processes(jobs: Iterator[tuple[Objects, Path]], workers: int) -> Iterator[tuple[str, int]]:
     """Draw in ``workers`` processes; with none, in this one."""
     if workers == 0:
         yield from map(draw, jobs)
@@ -176,24 +185,22 @@ def in_processes(jobs: Iterator[tuple[Objects, Path]], workers: int) -> Iterator
         yield from pool.imap_unordered(draw, jobs, chunksize=32)
 
 
-def draw(job: tuple[Objects, Path]) -> None:
-    """Write the mask of one picture."""
+def draw(job: tuple[Objects, Path]) -> tuple[str, int]:
+    """Write the mask of one picture; returns its name and the outlines that could not be drawn."""
     picture, folder = job
-    write_mask(folder / f"{Path(picture.name).stem}.png", mask_of(picture))
+    mask, undrawn = mask_of(picture)
+    write_mask(folder / f"{picture.path.stem}.png", mask)
+    return picture.path.name, undrawn
 
 
-def mask_of(picture: Objects) -> UInt8[np.ndarray, "h w"]:
+def mask_of(picture: Objects) -> tuple[UInt8[np.ndarray, "h w"], int]:
     """The mask of one picture: larger objects below smaller ones, crowds below all."""
-    from pycocotools import mask as rle
-
-    height, width = picture.height, picture.width
-    labels = np.zeros((height, width), np.uint8)
+    labels = np.zeros((picture.height, picture.width), np.uint8)
+    undrawn = 0
     for index, crowd, segmentation in picture.found:
-        if isinstance(segmentation, list):
-            code: Any = rle.merge(rle.frPyObjects(segmentation, height, width))
-        elif isinstance(segmentation["counts"], list):
-            code = rle.frPyObjects(segmentation, height, width)
+        pixels = region(segmentation, picture.height, picture.width)
+        if pixels is None:
+            undrawn += 1
         else:
-            code = segmentation
-        labels[rle.decode(code).astype(bool)] = IGNORE if crowd else index
-    return labels
+            labels[pixels] = IGNORE if crowd else index
+    return labels, undrawn

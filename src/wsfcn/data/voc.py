@@ -18,7 +18,7 @@ from wsfcn.data.download import Archive
 from wsfcn.data.prepared import Prepared
 from wsfcn.data.tags import names_of_boxes
 from wsfcn.errors import DataError
-from wsfcn.files import atomic, write_lines
+from wsfcn.files import atomic, is_whole, write_lines
 from wsfcn.images import read_mask, write_mask
 from wsfcn.types import IGNORE
 
@@ -116,7 +116,7 @@ def read_names(path: Path) -> list[str]:
 def write_truth(name: str, devkit: Path, sbd: Path | None, masks: Path) -> None:
     """Write the truth of one picture, VOC's own before SBD's, unless it is there."""
     target = masks / f"{name}.png"
-    if target.exists():
+    if is_whole(target):
         return
     for folder in ("SegmentationClass", "SegmentationClassAug"):
         if (found := devkit / folder / f"{name}.png").exists():

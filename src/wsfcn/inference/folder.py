@@ -14,8 +14,8 @@ from PIL import Image
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from wsfcn.errors import DataError, PictureError, SettingError
-from wsfcn.files import atomic, keep_inputs, open_regular
+from wsfcn.errors import PictureError, SettingError
+from wsfcn.files import atomic, is_whole, keep_inputs
 from wsfcn.images import pictures_in, read_mask, read_picture
 from wsfcn.inference.outputs import Regions, Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
@@ -23,10 +23,6 @@ from wsfcn.types import Classes
 
 AHEAD = 4
 """Pictures that are read ahead of the network, and written behind it."""
-
-ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".npz": b"PK\x05\x06"}
-"""What stands in the last `TAIL` bytes of a whole file."""
-TAIL = 22
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -162,16 +158,6 @@ def outputs_of(path: Path, out: Path, *, overlays: bool, probabilities: bool) ->
         *([".npz"] if probabilities else []),
     ]
     return [out / f"{path.stem}{ending}" for ending in endings]
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a file of ours is there to its end; a crash of the machine can leave it empty."""
-    try:
-        with open_regular(path) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
-            return ENDINGS[path.suffix] in file.read(TAIL)
-    except DataError:
-        return False
 
 
 def read(path: Path) -> Image.Image | PictureError:
