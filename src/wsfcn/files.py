@@ -7,9 +7,9 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
 
 from wsfcn.errors import DataError, SettingError
 
@@ -110,7 +110,7 @@ def is_temporary(path: Path) -> bool:
     return re.fullmatch(r"\.[0-9a-f]{16}(\..*)?", path.name) is not None
 
 
-def open_regular(path: str | os.PathLike[str], what: str = "file") -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], what: str = "file") -> BufferedReader:
     """Open an ordinary file to read; ``what`` it is, for messages. Raises DataError otherwise.
 
     A pipe would wait for a writer, and a device might never end.

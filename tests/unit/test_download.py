@@ -1,5 +1,6 @@
 """Archives from a server of this process: fetched, gone on with, checked, unpacked."""
 
+import contextlib
 import hashlib
 import io
 import tarfile
@@ -108,6 +109,40 @@ def test_a_wrong_checksum_is_told_and_nothing_kept(server, tmp_path):
     with pytest.raises(DataError, match="checksum"):
         fetch([archive], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_archive_that_lies_there_is_checked_too(server, tmp_path):
+    content = tar_of({"kit/a.txt": b"a"})
+    archive = offered(server, "set.tgz", content, "kit")
+    (tmp_path / "set.tgz").write_bytes(tar_of({"kit/a.txt": b"another"}))
+    with pytest.raises(DataError, match=r"set\.tgz: the checksum is .*delete the file"):
+        fetch([archive], tmp_path)
+    assert not (tmp_path / "kit").exists()
+    (tmp_path / "set.tgz").write_bytes(content)
+    fetch([archive], tmp_path)
+    assert not server.asked
+    assert (tmp_path / "kit" / "a.txt").read_bytes() == b"a"
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside.txt", "kit/../../outside.txt", "/tmp/wsfcn-outside.txt"]
+)
+@pytest.mark.parametrize("form", ["tar", "zip"])
+def test_an_archive_writes_nowhere_else(server, tmp_path, name, form):
+    root = tmp_path / "root"
+    root.mkdir()
+    content = tar_of({"kit/a.txt": b"a", name: b"b"})
+    if form == "zip":
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as file:
+            file.writestr("kit/a.txt", "a")
+            file.writestr(name, "b")
+        content = stream.getvalue()
+    with contextlib.suppress(DataError):
+        fetch([offered(server, f"set.{form}", content, "kit")], root)
+    assert [path.name for path in tmp_path.iterdir()] == ["root"]
+    assert not Path("/tmp/wsfcn-outside.txt").exists()
+    assert {path.name for path in root.iterdir()} <= {"kit", f"set.{form}"}
 
 
 def test_what_is_no_archive_is_told(server, tmp_path):

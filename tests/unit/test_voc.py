@@ -10,7 +10,7 @@ from scipy.io import savemat
 from wsfcn.config import DataSettings
 from wsfcn.data.dataset import open_data
 from wsfcn.data.voc import prepare_voc12
-from wsfcn.errors import DataError
+from wsfcn.errors import DataError, MaskError
 from wsfcn.images import read_mask, write_mask
 
 MINI = Path(__file__).parents[3] / "shared/data/voc-devkit-mini"
@@ -79,7 +79,10 @@ def test_without_an_annotation_tags_are_read_off_the_mask(root):
     ("broken", "message"),
     [
         ("VOCdevkit/VOC2012/JPEGImages/c.jpg", "1 listed pictures are missing"),
-        ("VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt", "no such list"),
+        (
+            "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt",
+            "no such file; is the download",
+        ),
         ("sbd/benchmark_RELEASE/dataset/cls/c.mat", "no mask of c"),
     ],
 )
@@ -88,6 +91,30 @@ def test_what_is_missing_is_named(root, broken, message):
     with pytest.raises(DataError, match=message):
         prepare_voc12(root, root / "voc12")
     assert not (root / "voc12" / "tags.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"GTcls": {"Segmentation": np.zeros((6, 8))}},
+        {"GTcls": {"Segmentation": np.zeros((6, 8, 3), np.uint8)}},
+        {"GTcls": 3},
+        {"other": 3},
+    ],
+)
+def test_a_mat_file_of_another_kind_is_one_line(root, content):
+    savemat(root / "sbd/benchmark_RELEASE/dataset/cls/c.mat", content)
+    with pytest.raises(MaskError, match=r"c\.mat: no segmentation of SBD"):
+        prepare_voc12(root, root / "voc12")
+
+
+def test_a_small_mat_file_cannot_become_large(root):
+    path = root / "sbd/benchmark_RELEASE/dataset/cls/c.mat"
+    mask = np.zeros((2**14, 2**13), np.uint8)
+    savemat(path, {"GTcls": {"Segmentation": mask}}, do_compression=True)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(MaskError, match="compressed to a small part"):
+        prepare_voc12(root, root / "voc12")
 
 
 def test_a_folder_without_a_devkit_is_refused(tmp_path):

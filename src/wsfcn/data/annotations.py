@@ -120,7 +120,7 @@ class Runs(Struct):
     counts: list[Annotated[int, Meta(ge=0)]] | str
 
 
-def region(segmentation: bytes, height: int, width: int) -> Bool[np.ndarray, "h w"] | None:
+def region(segmentation: bytes | Raw, height: int, width: int) -> Bool[np.ndarray, "h w"] | None:
     """The pixels of an object, or None where its outline encloses nothing, or is broken."""
     try:
         found: Any = msgspec.json.decode(segmentation, type=list[list[float]] | Runs | None)

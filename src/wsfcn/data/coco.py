@@ -72,7 +72,7 @@ class Objects(NamedTuple):
     path: Path
     height: int
     width: int
-    found: list[tuple[int, bool, bytes]]
+    found: list[tuple[int, bool, Raw]]
     """Class, crowd or not, outline as it stands in the file; the largest first."""
 
 
@@ -148,7 +148,7 @@ def read_objects(path: Path, folder: Path) -> tuple[list[Objects], list[str], li
             continue
         listable(picture.file_name, "the picture", path)
         largest_first = sorted(found.pop(picture.id), key=lambda entry: -entry[0])
-        outlines = [(k, crowd, bytes(outline)) for _, k, crowd, outline in largest_first]
+        outlines = [(k, crowd, outline) for _, k, crowd, outline in largest_first]
         height, width = picture.height, picture.width
         if height is None or width is None:
             width, height = size_of(folder / picture.file_name)

@@ -14,6 +14,8 @@ from urllib.request import Request, urlopen
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
 from wsfcn.errors import DataError
+from wsfcn.files import open_regular
+from wsfcn.terminal import say
 
 BLOCK = 2**20
 TIMEOUT = 60
@@ -46,12 +48,16 @@ def download(url: str, md5: str, folder: Path) -> Path:
     target = folder / url.rsplit("/", 1)[-1]
     part = target.with_name(f"{target.name}.part")
     if target.exists():
+        if (found := checksum(target)) != md5:
+            raise DataError(
+                f"{target}: the checksum is {found} instead of {md5}; delete the file, and the "
+                "same command fetches it anew"
+            )
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         append(url, part)
-        with part.open("rb") as file:
-            found = hashlib.file_digest(file, "md5").hexdigest()
+        found = checksum(part)
     except (OSError, http.client.HTTPException) as error:
         raise DataError(
             f"{url}: not downloaded ({error}); the same command goes on, or put the file "
@@ -62,6 +68,12 @@ def download(url: str, md5: str, folder: Path) -> Path:
         raise DataError(f"{url}: the checksum is {found} instead of {md5}; start the download anew")
     part.replace(target)
     return target
+
+
+def checksum(path: Path) -> str:
+    """MD5 of an ordinary file. Raises DataError."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def append(url: str, part: Path) -> None:
@@ -93,7 +105,7 @@ def unpack(archive: Path, holds: tuple[str, ...], root: Path) -> None:
     """Move what is kept of the archive to ``root``, each whole or not at all."""
     beside = root / f".{archive.name}.unpacked"
     shutil.rmtree(beside, ignore_errors=True)
-    print(f"unpacking {archive.name}")
+    say(f"unpacking {archive.name}")
     try:
         if zipfile.is_zipfile(archive):
             shutil.unpack_archive(archive, beside, "zip")
@@ -104,7 +116,7 @@ def unpack(archive: Path, holds: tuple[str, ...], root: Path) -> None:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             if not (root / name).exists():
                 (beside / name).rename(root / name)
-    except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except Exception as error:  # tar and zip have many errors for a damaged file
         raise DataError(f"{archive}: cannot be unpacked ({error})") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -4,13 +4,12 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from wsfcn.data.classes import VOC
 from wsfcn.data.voc import find_devkit, read_names
 from wsfcn.errors import MaskError
 from wsfcn.files import atomic
-from wsfcn.images import read_mask
+from wsfcn.images import decoding, read_mask, size_of
 
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"
 """Where the server looks for masks: trained with any data but the test set's truth."""
@@ -41,7 +40,7 @@ def write_submission(masks: Path, root: Path, out: Path) -> int:
 
 def check_mask(path: Path, picture: Path) -> None:
     """Raise MaskError where the server would refuse a mask, or misread it."""
-    with Image.open(path) as mask:
+    with decoding(path, MaskError, "mask") as mask:
         if mask.mode != "P":
             raise MaskError(f"{path}: the server takes indexed PNGs, this one is {mask.mode}")
         size = mask.size
@@ -49,9 +48,9 @@ def check_mask(path: Path, picture: Path) -> None:
     if values.max(initial=0) >= len(VOC):
         raise MaskError(f"{path}: value {np.max(values)}, but VOC has {len(VOC)} classes")
     if picture.exists():
-        with Image.open(picture) as original:
-            if original.size != size:
-                raise MaskError(
-                    f"{path}: {size[0]} x {size[1]}, its picture "
-                    f"{original.size[0]} x {original.size[1]}; masks keep the original size"
-                )
+        original = size_of(picture)
+        if original != size:
+            raise MaskError(
+                f"{path}: {size[0]} x {size[1]}, its picture {original[0]} x {original[1]}; masks "
+                "keep the original size"
+            )
