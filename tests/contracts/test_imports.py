@@ -12,7 +12,7 @@ SOURCE = Path(wsfcn.__file__).parent
 LAYERS = [
     {"errors"},
     {"files", "types", "checked", "terminal", "interrupts", "maps"},
-    {"config", "images", "figures"},
+    {"config", "images", "figures", "markup"},
     {"recipe", "truth"},
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
     {"checkpoint", "exchange"},
