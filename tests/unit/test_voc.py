@@ -104,8 +104,17 @@ def test_what_is_missing_is_named(root, broken, message):
 )
 def test_a_mat_file_of_another_kind_is_one_line(root, content):
     savemat(root / "sbd/benchmark_RELEASE/dataset/cls/c.mat", content)
-    with pytest.raises(MaskError, match=r"c\.mat: no segmentation of SBD"):
+    with pytest.raises(MaskError, match=r"c\.mat: no GTcls\.Segmentation"):
         prepare_voc12(root, root / "voc12")
+
+
+def test_a_compressed_mat_file_is_read(root):
+    mask = np.arange(48, dtype=np.uint8).reshape(6, 8) % 21
+    path = root / "sbd/benchmark_RELEASE/dataset/cls/c.mat"
+    more = {"Boundaries": np.zeros((20, 1), object), "Segmentation": mask, "CategoriesPresent": 8}
+    savemat(path, {"other": 3, "GTcls": more}, do_compression=True)
+    prepare_voc12(root, root / "voc12")
+    assert (read_mask(root / "voc12" / "masks" / "c.png") == mask).all()
 
 
 def test_a_small_mat_file_cannot_become_large(root):

@@ -6,24 +6,21 @@ The augmented training set is (VOC train + SBD train + SBD val) - VOC val, as ev
 
 import shutil
 from collections.abc import Sequence
-from io import BytesIO
 from os.path import relpath
 from pathlib import Path
-from struct import unpack_from
-from zlib import decompressobj
 
 import numpy as np
-from jaxtyping import UInt8
 from rich.progress import track
 from torchvision.datasets import SBDataset
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from wsfcn.data.classes import VOC
 from wsfcn.data.download import Archive
+from wsfcn.data.matlab import read_field
 from wsfcn.data.prepared import Prepared
 from wsfcn.data.tags import names_of_boxes
-from wsfcn.errors import DataError, MaskError
-from wsfcn.files import atomic, is_whole, read_bytes, read_text, write_lines, write_table
+from wsfcn.errors import DataError
+from wsfcn.files import atomic, is_whole, read_text, write_lines, write_table
 from wsfcn.images import read_mask, write_mask
 from wsfcn.truth import check_values
 from wsfcn.types import IGNORE
@@ -31,12 +28,6 @@ from wsfcn.types import IGNORE
 TRAINVAL = DATASET_YEAR_DICT["2012"]
 EXPECTED = {"train": 10_582, "val": 1_449, "test": 1_456}
 """Pictures of each split where everything is there."""
-
-LARGEST_MAT = 2**26
-"""Bytes of the largest file of SBD that is read, and of what is compressed in it."""
-
-COMPRESSED = 15
-"""A compressed part, in MATLAB's file format 5."""
 
 
 def downloads(sbd: Path | None = None) -> list[Archive]:
@@ -138,36 +129,7 @@ def write_truth(name: str, devkit: Path, sbd: Path | None, masks: Path) -> None:
     mat = sbd / "dataset" / "cls" / f"{name}.mat" if sbd else None
     if not mat or not mat.exists():
         raise DataError(f"{devkit}: no mask of {name}, neither here nor in SBD")
-    write_mask(target, mask_of_mat(mat))
-
-
-def mask_of_mat(path: Path) -> UInt8[np.ndarray, "h w"]:
-    """The segmentation in a file of SBD. Raises MaskError."""
-    from scipy.io import loadmat
-
-    try:
-        content = read_bytes(path, LARGEST_MAT)
-        check_inflated(content)
-        mask = loadmat(BytesIO(content), variable_names=["GTcls"])["GTcls"]["Segmentation"][0, 0]
-        if mask.ndim != 2 or mask.dtype != np.uint8 or not mask.size:
-            raise ValueError(f"the segmentation has shape {mask.shape} and type {mask.dtype}")
-        return mask
-    except DataError as error:
-        raise MaskError(str(error)) from None
-    except Exception as error:  # SciPy has many errors for a damaged file
-        raise MaskError(f"{path}: no segmentation of SBD ({error})") from None
-
-
-def check_inflated(content: bytes) -> None:
-    """Raise ValueError where compressed parts of a MATLAB 5 file would take much memory."""
-    place = 128  # after the header; then each part's type and length
-    while place + 8 <= len(content):
-        kind, length = unpack_from("<II", content, place)
-        if kind == COMPRESSED:
-            inflated = decompressobj().decompress(content[place + 8 :], LARGEST_MAT)
-            if len(inflated) == LARGEST_MAT:
-                raise ValueError("compressed to a small part of its length")
-        place += 8 + length
+    write_mask(target, read_field(mat, "GTcls", "Segmentation"))
 
 
 def tags_of_mask(path: Path) -> Sequence[str]:
