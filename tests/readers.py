@@ -22,7 +22,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from hostile import VALUES, WORDS, encoded, files, json_like, shaped, table
-from wsfcn import checkpoint, config, evaluation, images, published, report
+from wsfcn import checkpoint, config, evaluation, figures, images, published, report
 from wsfcn.data import classes, coco, dataset, download, tags, voc
 from wsfcn.types import Classes
 
@@ -333,7 +333,9 @@ READERS = {
         lambda f: published.import_file(f / "a.pth", f / "out.ckpt"),
     ),
     "metrics.csv": Reader(
-        "metrics.csv", files(CURVES, odd=table(WORDS, "step,loss/tags,val/miou")), pages
+        "metrics.csv",
+        files(CURVES, odd=table(WORDS, "step,loss/tags,val/miou")),
+        lambda f: figures.read_figures(f / "metrics.csv"),
     ),
     "metrics.json": Reader(
         "metrics.json", files(json.dumps(METRICS).encode(), odd=json_like(METRICS)), pages

@@ -6,17 +6,16 @@ A reader is a function from a data folder to a list of pictures with their tags,
 
 import csv
 import json
-import pickle
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
-from xml.etree import ElementTree
 
 from wsfcn.data.classes import BACKGROUND, COCO, VOC, read_classes
+from wsfcn.data.pickled import read_pickled
 from wsfcn.errors import TagError
 from wsfcn.files import read_text
 from wsfcn.images import pictures_in
+from wsfcn.markup import read_xml
 
 HEADER = ["image", "tags"]
 
@@ -156,11 +155,8 @@ def voc_xml(root: Path, folder: Path) -> Tags:
 
 def names_of_boxes(path: Path) -> tuple[str, ...]:
     """The names of the boxes in a VOC annotation, each once, in order. Raises TagError."""
-    try:
-        tree = ElementTree.parse(path)
-    except ElementTree.ParseError as error:
-        raise TagError(f"{path}: broken annotation ({error})") from None
-    return tuple(dict.fromkeys(node.text or "" for node in tree.iterfind("object/name")))
+    found = read_xml(path).iterfind("object/name")
+    return tuple(dict.fromkeys(node.text or "" for node in found))
 
 
 def coco_json(root: Path, path: Path) -> Tags:
@@ -198,14 +194,10 @@ def cls_labels(root: Path, path: Path) -> Tags:
 
     Names may be integers, as IRN writes VOC's: 2007000032 for 2007_000032.
     """
-    vectors = {}
-    for key, vector in numbers_of(path).items():
-        name = str(key)
-        if isinstance(key, Integral):
-            name = f"{name[:4]}_{name[4:]}"
-        if getattr(vector, "ndim", 1) != 1 or not hasattr(vector, "__len__"):
-            raise TagError(f"{path}, '{name}': expected a vector with a number for each class")
-        vectors[name] = vector
+    vectors = {
+        f"{str(key)[:4]}_{str(key)[4:]}" if isinstance(key, int) else key: vector
+        for key, vector in read_pickled(path).items()
+    }
     files = picture_files(root)
     if (root / "classes.txt").exists():
         objects = read_classes(root / "classes.txt").objects
@@ -222,37 +214,6 @@ def cls_labels(root: Path, path: Path) -> Tags:
         tags = tuple(tag for tag, value in zip(objects, vector, strict=True) if value > 0)
         pictures.append(Tagged(files.get(name, root / f"{name}.jpg"), tags, where))
     return Tags(pictures, objects)
-
-
-class NumbersOnly(pickle.Unpickler):
-    """Unpickles NumPy arrays of numbers and nothing that could run code."""
-
-    ALLOWED = frozenset({"_reconstruct", "scalar", "ndarray", "dtype"})
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] == "numpy" and name in self.ALLOWED:
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is no array of numbers")
-
-
-def numbers_of(path: Path) -> dict[Any, Any]:
-    """The dictionary in a ``.npy`` file, without running what else it may hold."""
-    import numpy as np
-
-    try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read_header = np.lib.format.read_array_header_1_0
-            if version >= (2, 0):
-                read_header = np.lib.format.read_array_header_2_0
-            read_header(file)
-            content = NumbersOnly(file).load()
-            content = content.item() if isinstance(content, np.ndarray) else content
-    except (ValueError, pickle.UnpicklingError, EOFError, AttributeError) as error:
-        raise TagError(f"{path}: no dictionary of numbers ({error})") from None
-    if not isinstance(content, dict):
-        raise TagError(f"{path}: no dictionary of picture names and vectors")
-    return content
 
 
 def picture_files(root: Path) -> dict[str, Path]:
