@@ -20,7 +20,7 @@ from wsfcn.config import TrainSettings, from_dict, to_dict
 from wsfcn.errors import CheckpointError, WsfcnError
 from wsfcn.files import atomic
 from wsfcn.models.segmenter import Segmenter, build_segmenter
-from wsfcn.models.weights import nonfinite, read_file
+from wsfcn.models.weights import nonfinite, read_file, write_file
 from wsfcn.types import Classes
 
 FORMAT = 1
@@ -55,7 +55,7 @@ def save_checkpoint(path: str | PathLike[str], checkpoint: Checkpoint) -> None:
     model, settings, classes = checkpoint
     content = {"state_dict": model.state_dict(), "wsfcn": header(settings, classes)}
     with atomic(path) as name:
-        torch.save(content, name)
+        write_file(name, content)
 
 
 def run_folder(path: Path) -> Path:

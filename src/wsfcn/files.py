@@ -47,6 +47,11 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        # Writers tell of a full disk without a name, or with the one that nobody knows.
+        if error.filename in (None, temporary, os.fspath(temporary)):
+            error.filename = os.fspath(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from os import PathLike
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from wsfcn.checkpoint import Checkpoint, save_checkpoint
@@ -18,7 +17,7 @@ from wsfcn.data.classes import COCO, VOC
 from wsfcn.errors import CheckpointError
 from wsfcn.files import atomic
 from wsfcn.models.segmenter import build_segmenter
-from wsfcn.models.weights import fill, read_tensors
+from wsfcn.models.weights import fill, read_tensors, write_file
 from wsfcn.models.wide_resnet import WideResNet38, published_name
 from wsfcn.types import Classes
 
@@ -135,7 +134,7 @@ def import_file(
     renamed = {name: published_name(name) for name in state}
     names = load_renamed(backbone, state, renamed, path)
     with atomic(out) as temporary:
-        torch.save(backbone.state_dict(), temporary)
+        write_file(temporary, backbone.state_dict())
     return names
 
 

@@ -1,6 +1,6 @@
 """A run on one page: settings, curves, quality per class, pictures. It needs no other file."""
 
-import csv
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +12,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from wsfcn.data.inspect import Inspection, summary
-from wsfcn.errors import DataError, MaskError, PictureError
+from wsfcn.errors import DamageWarning, DataError, MaskError, PictureError
 from wsfcn.evaluation import ConfusionMatrix
+from wsfcn.figures import read_figures
 from wsfcn.files import atomic, read_bytes, read_text
 from wsfcn.images import read_mask, read_picture
 from wsfcn.types import Classes
@@ -160,12 +161,11 @@ def _few(paths: Sequence[Path], count: int = 4) -> list[Path]:
 
 def read_curves(table: Path) -> list[tuple[str, list[tuple[float, float]]]]:
     """The curves of a metrics.csv: title, then (step, value) pairs."""
-    if not table.exists():
-        return []
-    with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    found = read_figures(table)
+    if found.dropped:
+        warnings.warn(found.dropped, DamageWarning, stacklevel=2)
     series = {
-        title: [(float(row["step"]), float(row[column])) for row in rows if row.get(column)]
+        title: [(row["step"], row[column]) for row in found.rows if column in row]
         for column, title in CURVES.items()
     }
     return [(title, points) for title, points in series.items() if len(points) > 1]

@@ -21,6 +21,7 @@ LAYERS = [
     {"deploy"},
     {"report"},
     {"demo"},
+    {"ending"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}

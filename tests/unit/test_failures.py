@@ -15,12 +15,16 @@ import torch
 from PIL import Image
 
 import tiny
-from wsfcn.checkpoint import load_checkpoint
+from wsfcn.checkpoint import load_checkpoint, read_checkpoint
 from wsfcn.config import DataSettings, TrainSettings, from_dict
 from wsfcn.data.inspect import inspect_data
 from wsfcn.errors import MaskError, PictureError, PictureWarning, SettingError, TrainingError
+from wsfcn.figures import read_figures
 from wsfcn.training import module
+from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.failures import explained
+from wsfcn.training.guard import Guard
+from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.run import train
 from wsfcn.types import Losses
 
@@ -70,6 +74,76 @@ def test_or_passes_over_the_step_on_request(monkeypatch, root, tmp_path):
     out = train(tiny.settings(root, tmp_path / "run", optim=changes))
     weights = load_checkpoint(out).model.state_dict()
     assert all(value.isfinite().all() for value in weights.values())
+
+
+def test_a_step_that_is_passed_over_leaves_nothing_behind():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    optimizer = torch.optim.AdamW(net.parameters())
+    guard = Guard(net, skip=True)
+    guard.before_step()
+    net(torch.full((4, 2), torch.inf)).sum().backward()
+    guard.after_backward(0)
+    optimizer.step()
+    assert guard.passed_over
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_gradients_that_are_not_finite_stop_the_run(monkeypatch, root, tmp_path):
+    honest = module.training_losses
+
+    def losses(model, *arguments, **options) -> Losses:
+        found = honest(model, *arguments, **options)
+        # A finite loss: the root of nought is nought, and its slope infinite.
+        nothing = 0 * next(p for p in model.parameters() if p.requires_grad).sum()
+        return found._replace(total=found.total + nothing.sqrt())
+
+    monkeypatch.setattr(module, "training_losses", losses)
+    with pytest.raises(TrainingError, match="the loss is finite, but its gradients are not"):
+        train(tiny.settings(root, tmp_path / "run"))
+
+
+@pytest.mark.parametrize("best", ["score", "miou"])
+def test_a_rate_that_breaks_the_network_ends_the_run(root, tmp_path, best):
+    changes = {"rate": 1000.0, "epochs": 20, "ramp": 1, "skip_nonfinite": True, "best": best}
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match=r"not finite|is (nan|inf)"):
+        train(tiny.settings(root, out, optim=changes))
+    for path in (out / "checkpoints").glob("*.ckpt"):
+        weights = load_checkpoint(path).model.state_dict()
+        assert all(value.isfinite().all() for value in weights.values())
+    for row in read_figures(out / "metrics.csv").rows:
+        assert row.get("val/score", 0) < 100
+
+
+def test_masks_that_are_not_numbers_have_no_score_and_are_never_the_best(
+    monkeypatch, root, tmp_path
+):
+    honest = SegmentationTraining.validation_step
+
+    def broken(self, batch, index):
+        kept = {name: value.clone() for name, value in self.model.state_dict().items()}
+        if self.current_epoch == 0 and index == 2:
+            self.model.head[-1].weight.data.fill_(torch.nan)
+        honest(self, batch, index)
+        self.model.load_state_dict(kept)
+
+    monkeypatch.setattr(SegmentationTraining, "validation_step", broken)
+    out = train(tiny.settings(root, tmp_path / "run"))
+    scores = [row for row in read_figures(out / "metrics.csv").rows if "loss/total" not in row]
+    assert [sorted(row) for row in scores] == [
+        ["step"],
+        ["step", "val/coverage", "val/miou", "val/score", "val/tag_map"],
+    ]
+    assert read_checkpoint(out / "checkpoints" / "best.ckpt")["epoch"] == 1
+
+
+def test_the_average_takes_in_nothing_that_is_not_finite():
+    average = MovingAverage(0.9)
+    values = torch.tensor([1.0, torch.nan, torch.inf])
+    averages = torch.zeros(3)
+    average.update([averages], [values], 1000)
+    assert averages.tolist() == [pytest.approx(0.1), 0, 0]
 
 
 @pytest.mark.parametrize(

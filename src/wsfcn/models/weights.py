@@ -4,9 +4,10 @@ Weights are downloaded from anywhere, so a file is read without running code it 
 about as much memory as it is long.
 """
 
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
-from io import SEEK_END
+from io import SEEK_END, BytesIO
 from os import PathLike
 from pathlib import Path
 from pickle import UnpicklingError
@@ -50,6 +51,17 @@ def read_file(path: str | PathLike[str]) -> Any:
     except Exception as error:  # each reader has its own errors for a broken file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: not a file of weights, or truncated ({reason})") from None
+
+
+def write_file(path: Path, content: Any) -> None:
+    """Write a PyTorch file, at a name that is renamed afterwards. Raises OSError."""
+    # PyTorch's own writer tells of a full disk as a RuntimeError, and cannot seek everywhere.
+    buffer = BytesIO()
+    torch.save(content, buffer)
+    with path.open("wb") as file:
+        file.write(buffer.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())  # a computer that stops would leave the new name with no content
 
 
 def check_size(file: BinaryIO) -> None:

@@ -6,19 +6,17 @@ and a training that goes on from there is another one.
 """
 
 import math
-import os
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from wsfcn.checkpoint import BEST, LAST, PREVIOUS, unsound
 from wsfcn.files import atomic
 from wsfcn.interrupts import InterruptedTrainingError, Interrupts
+from wsfcn.models.weights import write_file
 from wsfcn.training.failures import SickNetworkError
 
 FIRST_BEGUN = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
@@ -93,7 +91,7 @@ class KeepCheckpoints(Checkpoint):
             trainer.save_checkpoint(self.folder / BEST)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.moment, self.saved = trainer.fit_loop.state_dict(), False
+        self.moment, self.saved = after_epoch(trainer), False
         self.save(trainer)
 
     def on_save_checkpoint(
@@ -151,6 +149,15 @@ def after_step(trainer: L.Trainer) -> dict[str, Any]:
     return counters
 
 
+def after_epoch(trainer: L.Trainer) -> dict[str, Any]:
+    """The counters with which a training goes on after an epoch."""
+    counters = trainer.fit_loop.state_dict()
+    # A validation that was begun twice is counted so, as if it were not done yet.
+    validation = counters["epoch_loop.val_loop.batch_progress"]
+    validation["total"] = validation["current"].copy()
+    return counters
+
+
 def validates_again(checkpoint: dict[str, Any]) -> bool:
     """Whether a training that goes on from here does so with the validation of an epoch."""
     progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
@@ -180,13 +187,8 @@ class WholeFiles(TorchCheckpointIO):
         path = Path(path)
         if sick := unsound(checkpoint):
             raise SickNetworkError(f"step {checkpoint['global_step']}: {sick}")
-        content = BytesIO()
-        torch.save(checkpoint, content)
         with atomic(path) as name:
-            with name.open("wb") as file:
-                file.write(content.getbuffer())
-                # A computer that stops would otherwise leave the new name with no content.
-                os.fsync(file.fileno())
+            write_file(name, checkpoint)
             if path.name == LAST:
                 if self.keep and path.exists():
                     keep_previous(path)

@@ -52,6 +52,7 @@ def labels_of(
     refined = refined_masks(batch, prediction, settings, own_share)
     labels = cut(refined, size, settings, banded=prediction.activations is not None)
     strength, place = resize(refined.masks, size, align_corners=True).max(1)
+    strength = strength.nan_to_num()  # a network that has failed is shown too
     strongest = refined.classes[0, place[0]]
     maps = (mask[0].byte(), strongest.byte(), strength[0].float(), nearest(labels[0].byte(), size))
     return Labelled(*(values.cpu().numpy() for values in maps))
