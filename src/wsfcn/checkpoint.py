@@ -58,11 +58,6 @@ def save_checkpoint(path: str | PathLike[str], checkpoint: Checkpoint) -> None:
         write_file(name, content)
 
 
-def run_folder(path: Path) -> Path:
-    """The folder of a run, named by itself or by one of its checkpoints."""
-    return path.parent.parent if path.is_file() else path
-
-
 def find_checkpoint(
     path: str | PathLike[str], names: tuple[str, ...] = (BEST, LAST, PREVIOUS)
 ) -> Path:

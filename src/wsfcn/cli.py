@@ -10,12 +10,13 @@ from json import dumps
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 from cyclopts.config import Dict
 
 from wsfcn.config import DataSettings, PredictSettings, TrainSettings, preset_settings, to_dict
-from wsfcn.errors import SettingError, WsfcnError
-from wsfcn.recipe import read_recipe
+from wsfcn.ending import exit_code
+from wsfcn.errors import SettingError
+from wsfcn.recipe import read_recipe, run_folder
 
 DATA_DEFAULTS = DataSettings()
 TRAIN_DEFAULTS = TrainSettings()
@@ -26,6 +27,8 @@ app = App(
     help="Semantic segmentation learned from image-level tags alone: tags in, masks out.",
     default_parameter=Parameter(consume_multiple=True, negative=()),
 )
+for part in (app, app.meta):
+    part.suppress_keyboard_interrupt = False  # a command would end in silence
 
 
 @app.meta.default
@@ -42,7 +45,9 @@ def launch(
     """
     given = given_options(tokens)
     resumed = Path(given["--resume"]) if config is None and "--resume" in given else None
-    config = resumed / "settings.yaml" if resumed else config
+    if resumed:
+        resumed = run_folder(resumed)
+        config = resumed / "settings.yaml"
     recipe = read_recipe(config) if config else {}
     if resumed:
         # The folder may have been moved, or be seen from elsewhere.
@@ -76,7 +81,8 @@ def train(
     Parameters
     ----------
     resume
-        Run folder to go on with, under its own settings unless a recipe is given.
+        Run folder to go on with, under its own settings unless a recipe is given; or one of its
+        checkpoints.
     """
     from wsfcn.training.run import train
 
@@ -442,24 +448,14 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an error of the user is one line and exit code 2."""
-    try:
-        tokens = sys.argv[1:] if arguments is None else arguments
-        code = app.meta(
-            tokens, print_error=False, exit_on_error=False, result_action="return_value"
+    tokens = sys.argv[1:] if arguments is None else arguments
+    sys.exit(
+        exit_code(
+            lambda: app.meta(
+                tokens, print_error=False, exit_on_error=False, result_action="return_value"
+            )
         )
-    except (WsfcnError, CycloptsError) as error:
-        line = " ".join(str(error).split())
-        print(f"wsfcn: {line}", file=sys.stderr)
-        code = 2
-    except OSError as error:
-        if not error.filename:
-            raise
-        print(f"wsfcn: {error.filename}: {error.strerror}", file=sys.stderr)
-        code = 2
-    except KeyboardInterrupt:
-        print("wsfcn: interrupted", file=sys.stderr)
-        code = 130
-    sys.exit(code)
+    )
 
 
 if __name__ == "__main__":

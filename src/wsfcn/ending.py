@@ -1,6 +1,5 @@
 """How a command ends: whatever stops it is one line and an exit code."""
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -8,11 +7,9 @@ from collections.abc import Callable
 from cyclopts import CycloptsError
 
 from wsfcn.errors import WsfcnError
+from wsfcn.files import reason_of
 from wsfcn.interrupts import TerminatedError, terminating
 from wsfcn.terminal import complain
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says where there is no room."""
 
 NO_MEMORY = ("can't allocate memory", "out of memory")
 """What PyTorch says, in a RuntimeError, where there is none."""
@@ -55,8 +52,7 @@ def exit_code(command: Callable[[], int | None]) -> int:
 def told(error: OSError) -> str:
     """An error of the system in our words.
 
-    >>> told(OSError(errno.ENOSPC, "No space left on device", "masks/a.png"))
+    >>> told(OSError(28, "No space left on device", "masks/a.png"))
     'masks/a.png: No space left on device: make room'
     """
-    what = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
-    return f"{what}: make room" if error.errno in FULL else what
+    return ": ".join(str(part) for part in (error.filename, reason_of(error)) if part)

@@ -1,6 +1,7 @@
 """Reading files that anyone may have made, and writing files so that they are whole or absent."""
 
 import csv
+import errno
 import os
 import re
 import shutil
@@ -15,6 +16,9 @@ from wsfcn.errors import DataError, SettingError
 
 LONGEST_SUFFIX = 16
 """Bytes of a name's ending up to which it says what kind of file it is."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where there is no room."""
 
 LARGEST_TEXT = 2**30
 """Bytes of the largest text that is read whole: annotations of a large data set."""
@@ -146,8 +150,9 @@ def is_whole(path: Path) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """Why the system refuses, without the file's name."""
-    return getattr(error, "strerror", None) or str(error)
+    """Why the system refuses, without the file's name, and the cure where it is known."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"{reason}: make room" if getattr(error, "errno", None) in FULL else reason
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int = LARGEST_TEXT) -> bytes:

@@ -35,6 +35,11 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def run_folder(path: Path) -> Path:
+    """The folder of a run, named by itself or by one of its checkpoints."""
+    return path.parent.parent if path.suffix == ".ckpt" else path
+
+
 def read_recipe(path: Path) -> dict[str, Any]:
     """The settings in a YAML file, each checked. Raises SettingError, with the file's name.
 

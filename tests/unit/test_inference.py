@@ -1,5 +1,6 @@
 """From a network to masks, files and COCO objects."""
 
+import copy
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 
 from wsfcn.checkpoint import Checkpoint
 from wsfcn.config import DataSettings, ModelSettings, PredictSettings, TrainSettings
-from wsfcn.errors import PictureError, SettingError
+from wsfcn.errors import CheckpointError, PictureError, SettingError
 from wsfcn.images import read_mask
 from wsfcn.inference.folder import find_pictures, part_of, predict_folder
 from wsfcn.inference.multiscale import average, look
@@ -54,6 +55,14 @@ def test_masks_have_the_pictures_size(network, size, refine):
     assert found.mask.max() < len(CLASSES)
     assert next(iter(found.probabilities)) == "background"
     assert set(found.tags) == set(CLASSES.objects)
+
+
+@pytest.mark.parametrize("part", ["head.4.bias", "tag_head.bias"])
+def test_a_network_that_has_failed_makes_no_mask(network, part):
+    broken = copy.deepcopy(network)
+    broken.model.get_parameter(part).data.fill_(torch.nan)
+    with pytest.raises(CheckpointError, match="its masks are not finite"):
+        Predictor(broken).predict(picture())
 
 
 def test_a_path_a_picture_and_an_array_give_the_same(network, tmp_path):

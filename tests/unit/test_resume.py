@@ -57,6 +57,30 @@ def test_a_used_folder_is_not_overwritten_unasked(root, short):
     assert (short / "checkpoints" / "last.ckpt").read_bytes() == before
 
 
+def test_a_checkpoint_may_be_named_to_go_on_from(root, short, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(short, run)
+    (run / "checkpoints" / "last.ckpt").write_bytes(b"damaged")
+    named = str(run / "checkpoints" / "best.ckpt")
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--resume", named, "--optim.epochs", "2"])
+    assert not exit_.value.code
+    assert sorted(losses(run)) == list(range(2 * STEPS))
+
+
+def test_data_that_were_named_from_here_are_found_from_elsewhere(
+    root, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(root.parent)
+    run = tmp_path / "run"
+    train(tiny.settings(Path(root.name), run, optim={"epochs": 1}))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--resume", "run", "--optim.epochs", "2"])
+    assert not exit_.value.code
+    assert sorted(losses(run)) == list(range(2 * STEPS))
+
+
 def test_the_folder_that_is_resumed_is_the_one_that_is_written(root, short, tmp_path, monkeypatch):
     moved = tmp_path / "elsewhere"
     shutil.copytree(short, moved)

@@ -8,7 +8,7 @@ from array_api_compat import array_namespace
 from PIL import Image
 
 from wsfcn.config import PredictSettings
-from wsfcn.errors import PictureError
+from wsfcn.errors import CheckpointError, PictureError
 from wsfcn.images import read_picture, reduced, to_rgb
 from wsfcn.inference.multiscale import average, look
 from wsfcn.inference.network import Network
@@ -34,7 +34,10 @@ class Predictor:
         self.max_side = network.longest_side if limit is None else limit
 
     def predict(self, image: Picture) -> Segmentation:
-        """Segment one picture. Raises PictureError where it cannot be read."""
+        """Segment one picture.
+
+        Raises PictureError where it cannot be read, CheckpointError where the network has failed.
+        """
         settings = self.settings
         picture = open_picture(image)
         small = reduced(picture, self.max_side)
@@ -45,9 +48,12 @@ class Predictor:
         tags = np.stack([as_array(view.tags) for view in views]).max(0)
         present = [0, *(np.flatnonzero(tags > settings.class_cut) + 1).tolist()]
         masks = average(views, present, (small.height, small.width))
+        xp = array_namespace(masks)
+        if not (np.isfinite(tags).all() and bool(xp.all(xp.isfinite(masks)))):
+            # argmax would make a mask of them all the same.
+            raise CheckpointError("the network has failed: its masks are not finite")
         masks = refined(small, with_background(masks, settings), settings)
         masks = resize(masks, (picture.height, picture.width), align_corners=True)[0]
-        xp = array_namespace(masks)
         winners = as_array(xp.argmax(masks, axis=0))
         names = [self.classes.names[k] for k in present]
         soft = as_array(xp.astype(masks, xp.float16))

@@ -1,12 +1,12 @@
 """When a training cannot go on: what happened, and the cure, in one line."""
 
-import errno
 from pathlib import Path
 
 import torch
 
 from wsfcn.checkpoint import LAST
 from wsfcn.errors import PictureError, TrainingError, WsfcnError
+from wsfcn.files import reason_of
 from wsfcn.interrupts import InterruptedTrainingError, Interrupts
 
 
@@ -29,10 +29,8 @@ def explained(error: BaseException, out: Path) -> WsfcnError | None:
             "a process that decodes pictures died, often for want of memory: lower run.workers; "
             f"{kept(out)}"
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return TrainingError(f"{out}: cannot write ({error.strerror}): make room; {kept(out)}")
-    if isinstance(error, PermissionError):
-        return TrainingError(f"{error.filename or out}: cannot write ({error.strerror})")
+    if isinstance(error, OSError):
+        return TrainingError(f"{error.filename or out}: {reason_of(error)}; {kept(out)}")
     return None
 
 

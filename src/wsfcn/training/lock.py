@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from wsfcn.errors import SettingError
+from wsfcn.files import reason_of
 
 LOCK = "training.lock"
 """The file in a run folder that names the training which holds it."""
@@ -35,7 +36,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = None if path in HELD_HERE else taken(path)
     except OSError as error:
-        raise SettingError(f"run.out: cannot write to {folder} ({error.strerror})") from None
+        raise SettingError(f"run.out: cannot write to {folder} ({reason_of(error)})") from None
     if file is None:
         raise SettingError(f"run.out: {folder} is in use by {holder(path)}")
     HELD_HERE.add(path)

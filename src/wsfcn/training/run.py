@@ -24,7 +24,7 @@ from wsfcn.config import TrainSettings, to_dict
 from wsfcn.data.dataset import TaggedPictures, open_data
 from wsfcn.errors import DamageWarning, SettingError
 from wsfcn.figures import Row, read_figures
-from wsfcn.files import atomic
+from wsfcn.files import atomic, reason_of
 from wsfcn.interrupts import Interrupts, TerminatedError
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.training.averaging import MovingAverage
@@ -73,6 +73,8 @@ def _train(settings: TrainSettings, data: TaggedPictures, checkpoint: Path | Non
     L.seed_everything(settings.seed, verbose=False)
     keep_freed_memory()
     content = read_checkpoint(checkpoint) if checkpoint else None
+    last = out / "checkpoints" / LAST
+    from_last = checkpoint is not None and checkpoint.resolve() == last.resolve()
     if checkpoint and content:
         check_resumable(checkpoint, content, settings, data.classes)
     model = build_segmenter(settings.model, len(data.classes), pretrained=content is None)
@@ -90,7 +92,7 @@ def _train(settings: TrainSettings, data: TaggedPictures, checkpoint: Path | Non
     interrupts = Interrupts()
     trainer = L.Trainer(
         accelerator=settings.run.device,
-        plugins=[WholeFiles(content, from_last=checkpoint == out / "checkpoints" / LAST)],
+        plugins=[WholeFiles(content, from_last=from_last)],
         devices=settings.run.devices,
         num_nodes=settings.run.nodes,
         # The masks' layers have no gradients before the warm-up ends.
@@ -151,7 +153,7 @@ def _write_settings(out: Path, settings: TrainSettings) -> None:
         with atomic(out / "settings.yaml") as name:
             name.write_text(yaml.safe_dump(to_dict(settings), sort_keys=False))
     except OSError as error:
-        raise SettingError(f"run.out: cannot write to {out} ({error.strerror})") from None
+        raise SettingError(f"run.out: cannot write to {out} ({reason_of(error)})") from None
 
 
 def _rows_before(content: dict[str, Any] | None, table: Path) -> list[Row]:
