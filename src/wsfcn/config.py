@@ -105,6 +105,10 @@ class ModelSettings(Checked, group="model"):
     scoring: Literal["masks", "activations"] = "activations"
     """Image scores from the masks, as published, or as means of class activation maps of the deep
     feature, which then are also where the pseudo-labels come from."""
+    evidence: bool = True
+    """Look for local evidence of each class too (frozen features of strides 8 and 16, where the
+    backbone has them). Labels of a class come from it if it tells the class's tags as well as the
+    whole picture does: of lesions and defects, not of cats."""
     focal_power: NotNegative = 3.0
     """Exponent p of the penalty on small masks, for scores from masks."""
     focal_floor: Positive = 0.01
@@ -133,6 +137,15 @@ class PseudoSettings(Checked, group="pseudo"):
     """Let the moving average of the network, where there is one, make the labels."""
     balance: NotNegative = 0.0
     """How much more the pixels of small classes weigh in the mask loss (1 in the paper)."""
+    local_margin: NotNegative = 5
+    """Points of average precision by which local evidence may tell a class's tags worse than the
+    whole picture does, and yet make its labels."""
+    local_dilations: tuple[AtLeastOne, ...] = (1, 2, 4)
+    """Dilations of the refinement, in cells of the shallow grid, for such classes."""
+    local_high: Share = 0.4
+    """The same as `activation-high`, for labels from local evidence."""
+    local_low: Share = 0.15
+    """The same as `activation-low`, for labels from local evidence."""
     activation_high: Share = 0.55
     """Labels from activations: fraction of the class maximum above which a pixel is an object."""
     activation_low: Share = 0.25

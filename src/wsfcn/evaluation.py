@@ -295,16 +295,24 @@ def write_metrics(path: Path, metrics: Metrics) -> None:
         name.write_text(json.dumps(metrics.to_dict(), indent=2) + "\n")
 
 
-def tag_map(scores: Float[np.ndarray, "n k"], tags: Integer[np.ndarray, "n k"]) -> float:
-    """Mean average precision of image scores against tags, in per cent, over the tagged classes.
+def average_precisions(
+    scores: Float[np.ndarray, "n k"], tags: Integer[np.ndarray, "n k"]
+) -> Float[np.ndarray, "k"]:
+    """Average precision of image scores against tags, in per cent; NaN where none is tagged.
 
-    >>> tag_map(np.array([[0.9], [0.8], [0.1]]), np.array([[1], [0], [1]])).__round__(1)
-    83.3
+    >>> average_precisions(np.array([[0.9], [0.8], [0.1]]), np.array([[1], [0], [1]])).round(1)
+    array([83.3])
     """
-    precisions = []
-    for score, tag in zip(scores.T, tags.T, strict=True):
+    precisions = np.full(tags.shape[1], np.nan)
+    for k, (score, tag) in enumerate(zip(scores.T, tags.T, strict=True)):
         hits = tag[np.argsort(-score, kind="stable")] > 0
         if hits.any():
             precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-            precisions.append(precision[hits].mean())
-    return 100 * float(np.mean(precisions)) if precisions else 0.0
+            precisions[k] = 100 * precision[hits].mean()
+    return precisions
+
+
+def tag_map(scores: Float[np.ndarray, "n k"], tags: Integer[np.ndarray, "n k"]) -> float:
+    """The mean of `average_precisions` over the tagged classes, in per cent."""
+    precisions = average_precisions(scores, tags)
+    return float(np.nanmean(precisions)) if (tags > 0).any() else 0.0

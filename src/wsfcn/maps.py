@@ -6,6 +6,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 
+def size_of(maps: Shaped[Any, "*_ h w"]) -> tuple[int, int]:
+    """Height and width of a batch of maps."""
+    return maps.shape[-2], maps.shape[-1]
+
+
 def resize(
     x: Float[Any, "b c _ _"], size: tuple[int, int], *, align_corners: bool
 ) -> Float[Any, "b c h w"]:

@@ -11,10 +11,13 @@ masks and labels works on these alone: its *candidates*.
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from wsfcn.types import IGNORE
+
+FAINT = 0.5
+"""A local mask whose maximum is lower is not stretched to 1: its crop may miss the class."""
 
 
 class Candidates(NamedTuple):
@@ -25,6 +28,8 @@ class Candidates(NamedTuple):
 
     masks: Float[Tensor, "b k h w"]
     classes: Int[Tensor, "b k"]
+    local: Bool[Tensor, "b k"] | None = None
+    """Which masks show what is small, and perhaps not in this crop at all."""
 
 
 def candidates(masks: Float[Tensor, "b c h w"], tags: Float[Tensor, "b c-1"]) -> Candidates:
@@ -47,7 +52,7 @@ def pseudo_labels(
 
     A pixel of no class, or of several, is left out (255).
     """
-    masks, classes = candidates
+    masks, classes, _ = candidates
     peak = masks.amax((2, 3), keepdim=True)
     is_object = (classes > 0)[..., None, None]
     cutoff = torch.where(is_object, object_cutoff, background_cutoff)
@@ -76,15 +81,26 @@ def object_masks(
 
 
 def banded_labels(
-    candidates: Candidates, *, high: float = 0.55, low: float = 0.25
+    candidates: Candidates,
+    *,
+    high: float = 0.55,
+    low: float = 0.25,
+    local_band: tuple[float, float] = (0.15, 0.4),
 ) -> Int[Tensor, "b h w"]:
-    """Hard labels: the strongest class where it exceeds ``high`` of its maximum.
+    """Hard labels: the class that exceeds ``high`` of its maximum, the strongest of several.
 
     A pixel is background where no class exceeds ``low`` of its maximum; the rest is left out (255).
+    Local masks have a band of their own, from the low end to the high one.
     """
-    masks, classes = candidates
-    masks = masks / masks.amax((2, 3), keepdim=True).clamp(min=1e-4)
-    strength, winner = masks.max(1)
+    masks, classes, local = candidates
+    peak = masks.amax((2, 3), keepdim=True).clamp(min=1e-4)
+    lows, highs = (torch.full_like(peak, value) for value in (low, high))
+    if local is not None:
+        is_local = local[..., None, None]
+        peak = torch.where(is_local, peak.clamp(min=FAINT), peak)
+        lows, highs = lows.where(~is_local, local_band[0]), highs.where(~is_local, local_band[1])
+    masks = masks / peak
+    strength, winner = (masks / highs).max(1)
     labels = classes.gather(1, winner.flatten(1)).view_as(winner)
-    uncertain = torch.where(strength < low, 0, IGNORE)
-    return torch.where(strength > high, labels, uncertain)
+    uncertain = torch.where((masks < lows).all(1), 0, IGNORE)
+    return torch.where(strength > 1, labels, uncertain)

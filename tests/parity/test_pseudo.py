@@ -8,10 +8,10 @@ import torch
 
 from wsfcn.config import PseudoSettings
 from wsfcn.losses import mask_loss, tag_loss
-from wsfcn.maps import resize
+from wsfcn.maps import resize, size_of
 from wsfcn.models.scoring import image_scores
 from wsfcn.refine.pamr import pamr
-from wsfcn.training.step import make_labels, size_of
+from wsfcn.training.step import make_labels
 from wsfcn.types import Batch, Prediction
 
 

@@ -14,10 +14,10 @@ from wsfcn.config import PseudoSettings
 from wsfcn.data.classes import VOC
 from wsfcn.errors import CheckpointError
 from wsfcn.losses import mask_loss
-from wsfcn.maps import resize
+from wsfcn.maps import resize, size_of
 from wsfcn.published import AE, WSFCN, import_file
 from wsfcn.refine.pamr import pamr
-from wsfcn.training.step import make_labels, size_of
+from wsfcn.training.step import make_labels
 from wsfcn.types import Batch, Prediction
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsfcn.errors import SettingError, did_you_mean
-from wsfcn.models.efficientnet import SCALES, EfficientNetLite
+from wsfcn.models.efficientnet import SCALES, EfficientNetLite, FirstStages
 from wsfcn.models.layers import conv_norm_relu
 from wsfcn.models.weights import fill, read_file, read_tensors
 from wsfcn.models.wide_resnet import WideResNet38, from_published
@@ -194,6 +194,26 @@ def build_backbone(name: str, weights: str, stride: int, drop_path: float = 0.0)
     if name in BACKBONES:
         return BACKBONES[name](name, weights, stride, drop_path)
     return TimmBackbone(name, weights, stride, drop_path)
+
+
+def build_eyes(name: str, weights: str) -> tuple[nn.Module, int] | None:
+    """The first stages of a backbone, which give its maps of strides 8 and 16, and the sum of their
+    channels; None where a backbone has no such maps."""
+    if name in SCALES:
+        stages = FirstStages(name, weights)
+        return stages, stages.channels
+    if name in BACKBONES:
+        return None
+    try:
+        net = timm_model(name, weights, features_only=True)
+        reductions: list[int] = net.feature_info.reduction()
+        wanted = [reductions.index(8), reductions.index(16)]
+        net = timm_model(name, weights, features_only=True, out_indices=wanted)
+    except (TypeError, AssertionError, NotImplementedError, ValueError):
+        return None
+    if getattr(net, "output_fmt", "NCHW") != "NCHW":
+        return None
+    return net, sum(net.feature_info.channels())
 
 
 def create(name: str, weights: str, stride: int, drop_path: float) -> tuple[Any, bool]:

@@ -83,6 +83,26 @@ class EfficientNetLite(nn.Module):
         return Features(shallow, x)
 
 
+class FirstStages(nn.Module):
+    """The stages up to stride 16, as they were trained on ImageNet: their last maps of strides 8
+    and 16."""
+
+    def __init__(self, name: str, weights: str) -> None:
+        super().__init__()
+        net = EfficientNetLite(name, weights, 16).net
+        self.stem = nn.Sequential(net.conv_stem, net.bn1)
+        self.stages = nn.ModuleList([net.blocks[:3], net.blocks[3:5]])
+        self.channels = net.channels[2] + net.channels[4]
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b d y x"]]:
+        x = self.stem(image)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
 class Net(nn.Module):
     """Stem and stages, named as in timm."""
 

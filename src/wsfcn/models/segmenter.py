@@ -3,11 +3,13 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from wsfcn.config import ModelSettings
 from wsfcn.errors import SettingError, did_you_mean
-from wsfcn.models.backbones import Backbone, build_backbone
+from wsfcn.models.backbones import Backbone, build_backbone, build_eyes
 from wsfcn.models.context import CONTEXTS
+from wsfcn.models.evidence import LocalEvidence
 from wsfcn.models.folding import fold_norms
 from wsfcn.models.fusion import FUSIONS
 from wsfcn.models.layers import Dropout, IdleNorm2d, conv_norm_relu
@@ -37,6 +39,7 @@ class Segmenter(nn.Module):
         focal_power: float = 3.0,
         focal_floor: float = 0.01,
         frozen_stride: int = 4,
+        evidence: LocalEvidence | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -55,6 +58,7 @@ class Segmenter(nn.Module):
         self.tag_head = (
             nn.Conv2d(backbone.deep_channels, classes - 1, 1) if scoring == "activations" else None
         )
+        self.evidence = evidence
         self.focal_power, self.focal_floor = focal_power, focal_floor
         self.register_buffer("mean", _column(backbone.mean), persistent=False)
         self.register_buffer("std", _column(backbone.std), persistent=False)
@@ -70,6 +74,10 @@ class Segmenter(nn.Module):
         if self.tag_head is None:
             return self(image).scores
         return self.tag_head(self.features(image).deep).float().mean((2, 3))
+
+    def local_evidence(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"] | None:
+        """Logits of local evidence (stride 8), which training alone looks for."""
+        return self.evidence((image - self.mean) / self.std) if self.evidence else None
 
     def _freeze(self, stride: int) -> None:
         """Fix the backbone's layers up to ``stride``, and its batch norms with their statistics."""
@@ -97,7 +105,14 @@ class Segmenter(nn.Module):
         logits = add_background(logits).float()
         if self.tag_head:
             activations = self.tag_head(deep).float()
-            return Prediction(logits, activations.mean((2, 3)), activations)
+            scores = activations.mean((2, 3))
+            if self.evidence and not self.training:
+                # What is small hardly moves a mean: there the masks themselves tell.
+                strongest = F.avg_pool2d(logits.softmax(1)[:, 1:], 3, 1, 1).amax((2, 3))
+                strongest = strongest.clamp(1e-4, 1 - 1e-4)
+                odds = torch.log(strongest / (1 - strongest))
+                scores = torch.where(self.evidence.local, odds, scores)
+            return Prediction(logits, scores, activations)
         scores = image_scores(logits, power=self.focal_power, floor=self.focal_floor)
         return Prediction(logits, scores)
 
@@ -131,6 +146,11 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
     fusion = FUSIONS[settings.fusion](
         backbone.shallow_channels, settings.width, settings.width, settings.gate, settings.align
     )
+    evidence = None
+    if settings.evidence and settings.scoring == "activations":
+        with torch.random.fork_rng(devices=[]):  # the rest starts from the same values without it
+            eyes = build_eyes(settings.backbone, weights)
+            evidence = LocalEvidence(*eyes, classes) if eyes else None
     return Segmenter(
         backbone,
         context,
@@ -142,6 +162,7 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
         focal_power=settings.focal_power,
         focal_floor=settings.focal_floor,
         frozen_stride=settings.frozen_stride,
+        evidence=evidence,
     )
 
 

@@ -18,10 +18,10 @@ from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic
 from wsfcn.images import overlay, read_picture, reduced, write_mask
-from wsfcn.maps import nearest, resize
+from wsfcn.maps import nearest, resize, size_of
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.module import SegmentationTraining
-from wsfcn.training.step import cut, refined_masks, size_of
+from wsfcn.training.step import cut, local_masks, refined_masks
 from wsfcn.types import Batch, Sample
 from wsfcn.visualize import beside, sheet
 
@@ -49,7 +49,7 @@ def labels_of(
     size = size_of(batch.image)
     prediction = model(batch.image)
     mask = resize(prediction.logits, size, align_corners=True).argmax(1)
-    refined = refined_masks(batch, prediction, settings, own_share)
+    refined = refined_masks(batch, prediction, settings, own_share, local_masks(model, batch))
     labels = cut(refined, size, settings, banded=prediction.activations is not None)
     strength, place = resize(refined.masks, size, align_corners=True).max(1)
     strength = strength.nan_to_num()  # a network that has failed is shown too

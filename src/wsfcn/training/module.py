@@ -29,6 +29,8 @@ from wsfcn.training.processes import gathered
 from wsfcn.training.step import training_losses
 from wsfcn.types import Batch
 
+LEARNED = 300
+"""Steps before a network's own masks can be worth anything, however few pictures an epoch has."""
 VISIBLE = 0.01
 """Share of the picture that the mask of a tagged class must win to count as covered."""
 
@@ -129,7 +131,8 @@ class SegmentationTraining(L.LightningModule):
     def own_share(self) -> float:
         """Share of the network's own masks in labels from activations, at this time."""
         pseudo = self.settings.pseudo
-        return pseudo.own_share if self.epochs_done >= pseudo.own_after else 0.0
+        learned = self.epochs_done >= pseudo.own_after and self.global_step >= LEARNED
+        return pseudo.own_share if learned else 0.0
 
     @property
     def teacher(self) -> Segmenter | None:

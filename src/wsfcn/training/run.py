@@ -27,6 +27,7 @@ from wsfcn.figures import Row, read_figures
 from wsfcn.files import atomic, reason_of
 from wsfcn.interrupts import Interrupts, TerminatedError
 from wsfcn.models.segmenter import build_segmenter
+from wsfcn.terminal import say
 from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.checkpoints import KeepCheckpoints, WholeFiles, validates_again
 from wsfcn.training.checks import (
@@ -37,6 +38,7 @@ from wsfcn.training.checks import (
     clear_folder,
     with_whole_paths,
 )
+from wsfcn.training.evidence import fit_evidence, in_words
 from wsfcn.training.failures import asked_for, explained, kept
 from wsfcn.training.labels import Snapshots
 from wsfcn.training.lock import locked
@@ -86,6 +88,8 @@ def _train(settings: TrainSettings, data: TaggedPictures, checkpoint: Path | Non
         model.compile()
     clear_folder(settings.run, resumed=content is not None)
     _write_settings(out, settings)
+    if not content and (judged := fit_evidence(model, data, settings)):
+        say(in_words(judged, data.classes))
     shown = progress(settings.optim.batch)
     averaging = [MovingAverage(settings.optim.average)] if settings.optim.average else []
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)

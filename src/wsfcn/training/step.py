@@ -4,13 +4,15 @@ Papers: Coupling Global Context and Local Contents for WSSS (Wang et al., 2023),
 Single-Stage Semantic Segmentation from Image Labels (Araslanov and Roth, 2020), section 3.
 """
 
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from wsfcn.config import PseudoSettings
 from wsfcn.losses import mask_loss, tag_loss
-from wsfcn.maps import resize
+from wsfcn.maps import resize, size_of
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.pseudo import (
     Candidates,
@@ -46,16 +48,42 @@ def training_losses(
 
     prediction = model(batch.image)
     from_tags = tag_loss(prediction.scores, batch.tags)
-    labels = make_labels(batch, _taught(prediction, batch, teacher), settings, own_share)
+    taught = _taught(prediction, batch, teacher)
+    local = local_masks(model, batch)
+    labels = make_labels(batch, taught, settings, own_share, local)
     logits = resize(prediction.logits, size_of(labels), align_corners=True)
-    from_masks = mask_loss(logits, labels, batch.tags, settings.balance).mean()
+    # A crop may miss what is small: a class without a pixel then says nothing against the labels.
+    expected = batch.tags if local is None else batch.tags * ~local.classes[1:]
+    from_masks = mask_loss(logits, labels, expected, settings.balance).mean()
     coverage = (labels != IGNORE).float().mean()
     return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
 
 
+class LocalMasks(NamedTuple):
+    """Masks from local evidence, and the classes whose labels they make."""
+
+    masks: Float[Tensor, "b c y x"]
+    classes: Bool[Tensor, "c"]
+
+
+@torch.no_grad()
+def local_masks(model: Segmenter, batch: Batch) -> LocalMasks | None:
+    """What local evidence shows of the tagged classes; None where it makes no labels."""
+    evidence = model.evidence
+    if evidence is None or not evidence.local.any():
+        return None
+    logits = model.local_evidence(batch.image)
+    assert logits is not None
+    return LocalMasks(evidence.masks(logits, batch.tags), evidence.is_local)
+
+
 @torch.no_grad()
 def refined_masks(
-    batch: Batch, prediction: Prediction, settings: PseudoSettings, own_share: float = 0.0
+    batch: Batch,
+    prediction: Prediction,
+    settings: PseudoSettings,
+    own_share: float = 0.0,
+    local: LocalMasks | None = None,
 ) -> Candidates:
     """What pseudo-labels are cut from: masks or activations without absent classes, refined."""
     grid = size_of(prediction.logits)
@@ -63,22 +91,34 @@ def refined_masks(
     if prediction.activations is not None:
         found = activation_masks(prediction.activations, batch.tags)
         found = resize(found, grid, align_corners=False)
+        if local:
+            near = resize(local.masks, grid, align_corners=False)
+            found = torch.where(local.classes[:, None, None], near, found)
         masks = torch.lerp(found, object_masks(masks, batch.tags), own_share)
-    present, classes = candidates(masks, batch.tags)
+    present, classes, _ = candidates(masks, batch.tags)
     guide = resize(batch.image, grid, align_corners=True)
     refined = pamr(guide, present, settings.pamr_iterations, settings.pamr_dilations)
-    return Candidates(refined, classes)
+    if not local:
+        return Candidates(refined, classes)
+    # What is small must not run along the edges of what it lies on.
+    near = pamr(guide, present, settings.pamr_iterations, settings.local_dilations)
+    is_local = local.classes[classes]
+    return Candidates(torch.where(is_local[..., None, None], near, refined), classes, is_local)
 
 
 @torch.no_grad()
 def make_labels(
-    batch: Batch, prediction: Prediction, settings: PseudoSettings, own_share: float = 0.0
+    batch: Batch,
+    prediction: Prediction,
+    settings: PseudoSettings,
+    own_share: float = 0.0,
+    local: LocalMasks | None = None,
 ) -> Int[Tensor, "b h w"]:
     """Pseudo-labels: drop absent classes, refine along the picture's edges, cut.
 
     Labels from masks have the picture's size, as published; those from activations the masks' size.
     """
-    refined = refined_masks(batch, prediction, settings, own_share)
+    refined = refined_masks(batch, prediction, settings, own_share, local)
     banded = prediction.activations is not None
     return cut(refined, size_of(batch.image), settings, banded=banded)
 
@@ -88,7 +128,12 @@ def cut(
 ) -> Int[Tensor, "b h w"]:
     """Labels from refined masks: at two thresholds (``banded``), or as published, at ``size``."""
     if banded:
-        return banded_labels(refined, high=settings.activation_high, low=settings.activation_low)
+        return banded_labels(
+            refined,
+            high=settings.activation_high,
+            low=settings.activation_low,
+            local_band=(settings.local_low, settings.local_high),
+        )
     masks = resize(refined.masks, size, align_corners=True)
     return pseudo_labels(
         Candidates(masks, refined.classes),
@@ -101,8 +146,3 @@ def cut(
 @torch.no_grad()
 def _taught(prediction: Prediction, batch: Batch, teacher: Segmenter | None) -> Prediction:
     return teacher(batch.image) if teacher else prediction
-
-
-def size_of(maps: Tensor) -> tuple[int, int]:
-    """Height and width of a batch of maps."""
-    return maps.shape[-2], maps.shape[-1]

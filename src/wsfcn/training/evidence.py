@@ -1,0 +1,191 @@
+"""Before a training: local evidence is fitted, and judged against the whole picture's.
+
+Frozen features are computed once, so this takes a minute or two. What is fitted on four fifths of
+the training pictures is judged on the last fifth, by tags alone: a class whose tag single cells
+tell as well as the mean of the frozen deep feature does is a *local* one, a lesion or a defect.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from wsfcn.config import TrainSettings
+from wsfcn.data.dataset import TaggedPicture, TaggedPictures, tag_vector
+from wsfcn.data.transforms import drawn, jittered, to_tensor
+from wsfcn.errors import PictureError
+from wsfcn.evaluation import average_precisions
+from wsfcn.images import read_picture, reduced
+from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
+from wsfcn.models.segmenter import Segmenter
+from wsfcn.types import Classes
+
+MOST = 1200
+"""Pictures that are looked at, spread over the training set."""
+STEPS, BATCH, RATE, DECAY = 900, 8, 2e-3, 1e-3
+PROBE_STEPS = 300
+HELD_OUT = 5
+"""Every so many pictures one is kept to judge by."""
+FEW = 5
+"""Held-out pictures with a class, below which it goes with the mean of the classes."""
+
+
+class Looked(NamedTuple):
+    """What is kept of a picture: its cells (d y x) as they are and under other colours, the mean
+    of its deep feature, its tags."""
+
+    cells: tuple[Tensor, Tensor]
+    whole: Float[Tensor, "e"]
+    tags: Float[Tensor, "n"]
+
+
+class Judged(NamedTuple):
+    """Average precision of the tags in held-out pictures, in per cent (NaN without any)."""
+
+    from_cells: Float[np.ndarray, "n"]
+    from_whole: Float[np.ndarray, "n"]
+    local: Bool[np.ndarray, "n"]
+
+
+def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings) -> Judged | None:
+    """Fit the local evidence of ``model``, and choose its local classes.
+
+    None, and no local class, where the network has no such evidence or pictures are too few.
+    """
+    evidence = model.evidence
+    if evidence is None:
+        return None
+    step = max(1, -(-len(data.train) // MOST))
+    on_gpu = settings.run.device != "cpu" and torch.cuda.is_available()
+    model.eval().to("cuda" if on_gpu else "cpu")
+    seen = look_at(model, data.train[::step], data, settings)
+    model.train().to("cpu")
+    learned = [look for n, look in enumerate(seen) if n % HELD_OUT]
+    held_out = seen[::HELD_OUT]
+    if len(learned) < BATCH or not held_out:
+        return None
+    fit_head(evidence, learned, settings.seed)
+    probe = fit_probe(learned)
+    tags = torch.stack([look.tags for look in held_out]).numpy()
+    with torch.no_grad():
+        maps = [logits_of(evidence, look.cells[0]) for look in held_out]
+        from_cells = torch.cat([log_mean_exp(each) for each in maps]).numpy()
+        from_whole = probe(torch.stack([look.whole for look in held_out])).numpy()
+    judged = judge(from_cells, from_whole, tags, settings.pseudo.local_margin)
+    evidence.local.copy_(torch.from_numpy(judged.local))
+    return judged
+
+
+def in_words(judged: Judged, classes: Classes) -> str:
+    """What was found, in a line.
+
+    >>> found = Judged(np.array([90.0, 40.0]), np.array([80.0, 95.0]), np.array([True, False]))
+    >>> in_words(found, Classes(("background", "rust", "cat")))
+    'labels from local evidence: rust (tags told to 90 from cells, 80 from the whole)'
+    """
+    parts = [
+        f"{name} (tags told to {cells:.0f} from cells, {whole:.0f} from the whole)"
+        for name, cells, whole, local in zip(classes.objects, *judged, strict=True)
+        if local
+    ]
+    return f"labels from local evidence: {', '.join(parts) or 'of no class'}"
+
+
+def judge(
+    from_cells: Float[np.ndarray, "b n"],
+    from_whole: Float[np.ndarray, "b n"],
+    tags: Float[np.ndarray, "b n"],
+    margin: float,
+) -> Judged:
+    """A class is local where cells tell its tag at most ``margin`` points worse than the whole."""
+    cells, whole = (average_precisions(s, tags.astype(np.int64)) for s in (from_cells, from_whole))
+    known = tags.sum(0) >= FEW
+    if not known.any():
+        return Judged(cells, whole, np.zeros(tags.shape[1], bool))
+    gain = np.where(known, cells - whole, (cells - whole)[known].mean())
+    return Judged(cells, whole, gain >= -margin)
+
+
+@torch.no_grad()
+def look_at(
+    model: Segmenter,
+    pictures: Sequence[TaggedPicture],
+    data: TaggedPictures,
+    settings: TrainSettings,
+) -> list[Looked]:
+    """The frozen features of the pictures that can be read."""
+    assert model.evidence is not None
+    device, side = model.mean.device, settings.data.longest_side
+    seen = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        for picture in pictures:
+            try:
+                opened = reduced(read_picture(picture.path, side), side)
+            except PictureError:
+                continue  # training says so, and counts them
+            views = (opened, jittered(opened, *drawn(settings.data.jitter)))
+            plain, other = (
+                (to_tensor(view)[None].to(device) - model.mean) / model.std for view in views
+            )
+            whole = model.backbone(plain).deep.mean((2, 3))[0].float()
+            cells = [model.evidence.cells(view)[0].half().cpu() for view in (plain, other)]
+            tags = tag_vector(picture.tags, data.classes)
+            seen.append(Looked((cells[0], cells[1]), whole.cpu(), tags))
+    return seen
+
+
+def logits_of(evidence: LocalEvidence, cells: Float[Tensor, "d y x"]) -> Float[Tensor, "1 n y x"]:
+    """The map of one picture, from its cells."""
+    return evidence.head(evidence.norm(cells[None].to(evidence.usual.device).float())).cpu()
+
+
+def fit_head(evidence: LocalEvidence, seen: Sequence[Looked], seed: int) -> None:
+    """Fit the perceptron over cells, and what its maps usually reach."""
+    sample = torch.cat([look.cells[0].flatten(1)[:, ::7] for look in seen], 1).float()
+    assert evidence.norm.running_mean is not None
+    assert evidence.norm.running_var is not None
+    evidence.norm.running_mean.copy_(sample.mean(1))
+    evidence.norm.running_var.copy_(sample.var(1))
+    tags = torch.stack([look.tags for look in seen])
+    rarity = ((len(tags) - tags.sum(0)) / tags.sum(0).clamp(min=1)).clamp(1 / 20, 20)
+    generator = torch.Generator().manual_seed(seed)
+    evidence.head.requires_grad_(True)
+    optimizer = torch.optim.AdamW(evidence.head.parameters(), RATE, weight_decay=DECAY)
+    order: list[int] = []
+    for step in range(STEPS):
+        if len(order) < BATCH:
+            order += torch.randperm(len(seen), generator=generator).tolist()
+        batch, order = order[:BATCH], order[BATCH:]
+        optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
+        optimizer.zero_grad()
+        for n in batch:
+            logits = logits_of(evidence, seen[n].cells[(step + n) % 2])
+            (evidence_loss(logits, tags[n : n + 1], rarity) / BATCH).backward()
+        optimizer.step()
+    evidence.head.requires_grad_(False)
+    peaks = torch.cat([logits_of(evidence, look.cells[0]).amax((2, 3)) for look in seen])
+    evidence.usual.copy_((peaks.clamp(min=0) * tags).sum(0) / tags.sum(0).clamp(min=1))
+
+
+def fit_probe(seen: Sequence[Looked]) -> Callable[[Tensor], Tensor]:
+    """Logistic regression of the tags on the mean of the frozen deep feature."""
+    whole = torch.stack([look.whole for look in seen])
+    tags = torch.stack([look.tags for look in seen])
+    mean, std = whole.mean(0), whole.std(0) + 1e-3
+    weight = torch.zeros(tags.shape[1], whole.shape[1], requires_grad=True)
+    bias = torch.zeros(tags.shape[1], requires_grad=True)
+    optimizer = torch.optim.AdamW([weight, bias], 1e-2, weight_decay=0.1)
+
+    def scores(x: Tensor) -> Tensor:
+        return F.linear((x - mean) / std, weight, bias)
+
+    for _ in range(PROBE_STEPS):
+        optimizer.zero_grad()
+        F.multilabel_soft_margin_loss(scores(whole), tags).backward()
+        optimizer.step()
+    return scores

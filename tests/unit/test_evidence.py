@@ -1,0 +1,208 @@
+"""Local evidence: which cells tell a class, and when its maps make labels."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wsfcn.config import DataSettings, ModelSettings, PseudoSettings, TrainSettings
+from wsfcn.data.dataset import open_data
+from wsfcn.files import write_lines
+from wsfcn.models.backbones import build_eyes
+from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
+from wsfcn.models.segmenter import Segmenter, build_segmenter
+from wsfcn.pseudo import Candidates, banded_labels
+from wsfcn.training.evidence import Looked, fit_evidence, fit_head, judge
+from wsfcn.training.step import local_masks, make_labels, training_losses
+from wsfcn.types import Batch
+
+
+class Colours(torch.nn.Module):
+    """Eyes that see the picture's own colours, at stride 8 and 16."""
+
+    def forward(self, image):
+        pooled = torch.nn.functional.avg_pool2d
+        return [pooled(image, 8), pooled(image, 16)]
+
+
+def evidence(classes: int = 3) -> LocalEvidence:
+    torch.manual_seed(0)
+    return LocalEvidence(Colours(), 6, classes)
+
+
+def spotted(count: int = 8, size: int = 128) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A green leaf in every picture; in the even ones a brown spot of a sixteenth of its area."""
+    image = torch.full((count, 3, size, size), 0.9)
+    image[:, :, 16:-16, 16:-16] = torch.tensor([0.1, 0.6, 0.1])[:, None, None]
+    truth = torch.zeros(count, size, size, dtype=torch.bool)
+    for n in range(0, count, 2):
+        top = 24 + 8 * (n % 7)
+        truth[n, top : top + 24, 40:64] = True
+    brown = torch.tensor([0.5, 0.3, 0.1])[:, None, None]
+    image = torch.where(truth[:, None], brown, image)
+    tags = torch.tensor([[1.0 - n % 2] for n in range(count)])
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    return image + 0.02 * noise, tags, truth
+
+
+def test_log_mean_exp_by_hand():
+    # The mean of e^0 and e^(log 3) is 2.
+    logits = torch.tensor([[[[0.0, math.log(3)]]]])
+    assert log_mean_exp(logits).item() == pytest.approx(math.log(2))
+
+
+def test_masks_by_hand():
+    found = evidence()
+    found.usual.copy_(torch.tensor([4.0, 4.0]))
+    logits = torch.tensor([[[[8.0, 4.0, -1.0]], [[0.5, 1.0, 0.0]]]])
+    masks = found.masks(logits, torch.tensor([[1.0, 1.0]]))
+    # The first class is stronger than usual; the second is weaker than half of it.
+    assert masks.tolist() == [[[[0.0, 0.0, 0.0]], [[1.0, 0.5, 0.0]], [[0.25, 0.5, 0.0]]]]
+    assert found.masks(logits, torch.zeros(1, 2)).sum() == 0
+
+
+def test_every_cell_of_a_picture_without_the_class_counts():
+    logits = torch.tensor([[[[-5.0, 3.0, -5.0]]]], requires_grad=True)
+    evidence_loss(logits, torch.zeros(1, 1), torch.ones(1)).backward()
+    assert logits.grad is not None
+    assert (logits.grad > 0).all()
+
+
+def test_a_class_is_local_where_cells_tell_its_tag_as_well_as_the_whole():
+    tags = np.array([[1.0, 1, 1]] * 5 + [[0.0, 0, 0]] * 5)
+    right, wrong = np.arange(10)[::-1] * 1.0, np.arange(10) * 1.0
+    cells, whole = np.stack([right, wrong, right], 1), np.stack([right, right, wrong], 1)
+    found = judge(cells, whole, tags, margin=5)
+    assert found.local.tolist() == [True, False, True]
+    assert found.from_cells[0] == found.from_whole[0] == 100
+    # A class with few pictures goes with the others: here two of them are worse from cells.
+    few = np.concatenate([tags, tags[:, :1] * 0], 1)
+    few[0, 3] = 1
+    worse, better = (np.concatenate([s, right[:, None]], 1) for s in (cells, whole))
+    worse[:, 2] = wrong
+    better[:, 2] = right
+    assert judge(worse, better, few, margin=5).local.tolist() == [True, False, False, False]
+
+
+def test_without_enough_held_out_pictures_no_class_is_local():
+    scores = np.ones((2, 1))
+    assert not judge(scores, scores, np.array([[1.0], [0.0]]), margin=5).local.any()
+
+
+def test_it_learns_the_spot_and_not_the_leaf():
+    image, tags, truth = spotted()
+    found = evidence(2)
+    cells = [(each.half(), each.half()) for each in found.cells(image)]
+    seen = [Looked(c, torch.zeros(4), t) for c, t in zip(cells, tags, strict=True)]
+    fit_head(found, seen, seed=0)
+    masks = found.masks(found(image), tags)[:, 1]
+    spot = torch.nn.functional.avg_pool2d(truth[:, None].float(), 8)[:, 0] > 0.5
+    guess = masks > 0.5
+    assert (guess & spot).sum() / (guess | spot).sum() > 0.4
+    leaf = 12 * 12 * 4  # cells of the leaf in the four tagged pictures
+    assert guess.sum() < 0.25 * leaf
+    assert found.usual > 1
+
+
+def test_before_a_training_it_is_fitted_and_judged(tmp_path):
+    image, tags, _ = spotted(80, 96)
+    rows = ["image,tags"]
+    (tmp_path / "images").mkdir()
+    for n, picture in enumerate(image):
+        values = (picture.clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy()
+        Image.fromarray(values).save(tmp_path / "images" / f"{n:02}.png")
+        rows.append(f"images/{n:02}.png,{'rust' if tags[n] else ''}")
+    write_lines(tmp_path / "tags.csv", rows)
+    settings = TrainSettings(data=DataSettings(root=tmp_path, untagged=True, crop=96))
+    data = open_data(settings.data)
+    torch.manual_seed(0)
+    model = build_segmenter(settings.model, 2)
+    judged = fit_evidence(model, data, settings)
+    assert judged is not None
+    assert judged.local.tolist() == [True]
+    assert judged.from_cells[0] >= judged.from_whole[0] > 0
+    assert model.evidence is not None
+    assert model.evidence.local.tolist() == [True]
+    assert model.training
+
+
+def test_a_faint_local_mask_is_not_stretched():
+    masks = torch.tensor([[[[0.0, 0.0]], [[0.06, 0.01]]]])
+    classes = torch.tensor([[0, 2]])
+    stretched = banded_labels(Candidates(masks, classes), high=0.55, low=0.25)
+    assert stretched.tolist() == [[[2, 0]]]
+    local = torch.tensor([[False, True]])
+    faint = banded_labels(Candidates(masks, classes, local), high=0.55, low=0.25)
+    assert faint.tolist() == [[[0, 0]]]
+
+
+def build(**changes) -> Segmenter:
+    torch.manual_seed(0)
+    settings = ModelSettings(weights="none", width=8, **changes)
+    return build_segmenter(settings, 2).train()
+
+
+def batch() -> Batch:
+    image, tags, _ = spotted(4, 96)
+    return Batch(image.clamp(0, 1), tags, list("abcd"))
+
+
+def test_a_step_leaves_it_as_it_is():
+    model = build()
+    assert model.evidence is not None
+    model.evidence.usual.fill_(1.0)
+    model.evidence.local.fill_(True)
+    before = [value.clone() for value in model.evidence.state_dict().values()]
+    losses = training_losses(model, batch(), PseudoSettings(), warm=True)
+    losses.total.backward()
+    after = model.evidence.state_dict().values()
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert all(p.grad is None for p in model.evidence.parameters())
+
+
+def test_labels_of_local_classes_come_from_local_evidence():
+    model, data = build(), batch()
+    assert local_masks(model, data) is None
+    assert model.evidence is not None
+    model.evidence.local.fill_(True)
+    local = local_masks(model, data)
+    assert local is not None
+    prediction = model(data.image)
+    one = make_labels(data, prediction, PseudoSettings())
+    other = make_labels(data, prediction, PseudoSettings(), 0.0, local)
+    assert not torch.equal(one, other)
+    assert (other[data.tags[:, 0] == 0] == 0).all()
+
+
+def test_tags_of_local_classes_are_told_by_the_masks():
+    model, data = build().eval(), batch()
+    assert model.evidence is not None
+    from_deep = model(data.image).scores
+    model.evidence.local.fill_(True)
+    prediction = model(data.image)
+    assert not torch.equal(from_deep, prediction.scores)
+    largest = prediction.logits.softmax(1)[:, 1].amax((1, 2))
+    assert (prediction.scores[:, 0].sigmoid() <= largest + 1e-4).all()
+
+
+def test_it_can_be_switched_off_and_needs_activations():
+    assert build(evidence=False).evidence is None
+    assert build(scoring="masks").evidence is None
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18", "convnext_atto"])
+def test_the_eyes_see_strides_8_and_16(name):
+    found = build_eyes(name, "none")
+    assert found is not None
+    eyes, channels = found
+    fine, coarse = eyes.eval()(torch.rand(1, 3, 64, 96))
+    assert fine.shape[2:] == (8, 12)
+    assert coarse.shape[2:] == (4, 6)
+    assert fine.shape[1] + coarse.shape[1] == channels
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vit_tiny_patch16_224"])
+def test_a_backbone_without_such_stages_has_none(name):
+    assert build_eyes(name, "none") is None
