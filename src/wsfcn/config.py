@@ -137,7 +137,7 @@ class PseudoSettings(Checked, group="pseudo"):
     """Let the moving average of the network, where there is one, make the labels."""
     balance: NotNegative = 0.0
     """How much more the pixels of small classes weigh in the mask loss (1 in the paper)."""
-    local_margin: NotNegative = 5
+    local_margin: NotNegative = 1
     """Points of average precision by which local evidence may tell a class's tags worse than the
     whole picture does, and yet make its labels."""
     local_dilations: tuple[AtLeastOne, ...] = (1, 2, 4)
