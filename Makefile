@@ -1,17 +1,23 @@
 # demo: the main job, end to end.  test: the whole test suite.  check: lint, types, architecture.
 # Each target first makes the one environment they share, in .venv.
+# test-tools: what we write, read by the tools it is for, and back; they live in .venv-tools.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TOOLS := .venv-tools
+TOOLS_READY := $(TOOLS)/.ready
 
-.PHONY: demo test check clean
+.PHONY: demo test test-tools check clean
 
 demo: $(READY)
 	$(BIN)/wsfcn demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-tools: $(TOOLS_READY)
+	$(TOOLS)/bin/python -m pytest -c tests/tools/pytest.ini tests/tools
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -30,5 +36,15 @@ $(READY): pyproject.toml
 	fi
 	@touch $(READY)
 
+$(TOOLS_READY): tests/tools/requirements.txt
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) $(TOOLS) && \
+		uv pip install --quiet --python $(TOOLS)/bin/python -r $<; \
+	else \
+		$(PYTHON) -m venv $(TOOLS) && \
+		$(TOOLS)/bin/python -m pip install --quiet -r $<; \
+	fi
+	@touch $@
+
 clean:
-	rm -rf .venv build dist runs
+	rm -rf .venv $(TOOLS) build dist runs

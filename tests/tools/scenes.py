@@ -36,7 +36,7 @@ def make_folder(folder: Path) -> tuple[Path, Path]:
         mask = drawn_mask(seed, 161 + 20 * seed, 240)
         save(mask, f"day {seed % 2}/{seed:03}", masks, pictures)
     save(np.zeros((50, 60), np.uint8), "empty", masks, pictures)
-    for path in sorted((REAL / "masks").glob("2007*.png")) if REAL.is_dir() else []:
+    for path in sorted((REAL / "masks").glob("2007*.png"))[:20] if REAL.is_dir() else []:
         mask = read_mask(path)
         save(np.where(mask < len(CLASSES), mask, 0).astype(np.uint8), path.stem, masks, pictures)
     return masks, pictures

@@ -75,7 +75,8 @@ class Pictures:
         Tools put folders before a name, or leave them out: the longest end of the path that is
         known counts, then the bare name where only one picture has it. Raises PictureError.
         """
-        parts = PurePosixPath(name_of(file)).parts
+        *folders, last = PurePosixPath(file.replace("\\", "/")).parts or ("",)
+        parts = (*folders, name_of(last))
         for known, names in (
             (self.by_name, ["/".join(parts[n:]) for n in range(len(parts))]),
             (self.by_stem, [parts[-1]]),

@@ -15,9 +15,10 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from wsfcn.errors import PictureError, SettingError
+from wsfcn.exchange.regions import Regions
 from wsfcn.files import atomic, is_whole, keep_inputs
 from wsfcn.images import pictures_in, read_mask, read_picture
-from wsfcn.inference.outputs import Regions, Segmentation, annotations
+from wsfcn.inference.outputs import Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
 from wsfcn.types import Classes
 

@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
+from wsfcn.exchange.regions import Regions, regions_of
 from wsfcn.files import atomic
 from wsfcn.images import overlay, write_mask
 from wsfcn.types import Classes
-
-Regions = Literal["classes", "components"]
-"""What one COCO annotation covers: all pixels of a class, or those that touch each other."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,7 +87,7 @@ def annotations(
 
     found = []
     for category in range(1, classes):
-        for region in _regions(mask == category, regions):
+        for region in regions_of(mask == category, regions):
             code: Any = rle.encode(np.asfortranarray(region, np.uint8))
             item = {
                 "category_id": category,
@@ -103,14 +101,3 @@ def annotations(
                 item["score"] = round(float(inside.mean(dtype=np.float64)), 4)
             found.append(item)
     return found
-
-
-def _regions(mask: Bool[np.ndarray, "h w"], regions: Regions) -> list[Bool[np.ndarray, "h w"]]:
-    """The pixels of a class, whole or split where they do not touch."""
-    if regions == "classes":
-        return [mask] if mask.any() else []
-    from scipy.ndimage import label
-
-    numbers = np.empty(mask.shape, np.int32)
-    label(mask, np.ones((3, 3)), output=numbers)
-    return [numbers == n for n in range(1, numbers.max(initial=0) + 1)]
