@@ -13,7 +13,15 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 from cyclopts.config import Dict
 
-from wsfcn.config import DataSettings, PredictSettings, TrainSettings, preset_settings, to_dict
+from wsfcn.config import (
+    DataSettings,
+    ExchangeSettings,
+    FormName,
+    PredictSettings,
+    TrainSettings,
+    preset_settings,
+    to_dict,
+)
 from wsfcn.ending import exit_code
 from wsfcn.errors import SettingError
 from wsfcn.recipe import read_recipe, run_folder
@@ -21,6 +29,7 @@ from wsfcn.recipe import read_recipe, run_folder
 DATA_DEFAULTS = DataSettings()
 TRAIN_DEFAULTS = TrainSettings()
 PREDICT_DEFAULTS = PredictSettings()
+EXCHANGE_DEFAULTS = ExchangeSettings()
 
 app = App(
     name="wsfcn",
@@ -102,9 +111,12 @@ def predict(
     regions: Literal["classes", "components"] = "classes",
     skip_existing: bool = False,
     part: str | None = None,
+    to: FormName | None = None,
+    add: bool = False,
     device: Literal["auto", "cpu", "gpu"] = "auto",
     preset: Literal["fast", "accurate", "published"] = "fast",
     settings: Annotated[PredictSettings, Parameter(name="*")] = PREDICT_DEFAULTS,
+    exchange: Annotated[ExchangeSettings, Parameter(name="*")] = EXCHANGE_DEFAULTS,
 ) -> int:
     """Segment pictures: wsfcn predict RUN_OR_CHECKPOINT PICTURES... -o DIR.
 
@@ -115,7 +127,8 @@ def predict(
     pictures
         Picture files, folders or globs.
     out
-        Folder for the masks: indexed PNGs named like the pictures.
+        Folder for the masks: indexed PNGs named like the pictures. With --to, that form's file or
+        folder.
     overlays
         Write each picture with its mask painted over it, too.
     probabilities
@@ -123,11 +136,17 @@ def predict(
     coco
         Write all objects to this COCO JSON file, too.
     regions
-        What an object of that file is: all pixels of a class, or those that touch each other.
+        What an object of that file, or of --to, is: all pixels of a class, or those that touch
+        each other.
     skip_existing
         Leave pictures alone that have a mask in the folder: go on where a run stopped.
     part
         `2/8` takes the second of eight parts of the pictures; under torchrun, its process's part.
+    to
+        Write no masks, but the form of another tool, as `wsfcn convert` does; --shapes,
+        --tolerance, --smallest and --url belong to it.
+    add
+        With --to: add to a folder that is there; files of the same name are replaced.
     device
         Where to compute.
     preset
@@ -137,6 +156,24 @@ def predict(
     from wsfcn.inference.folder import find_pictures, part_of, predict_folder
     from wsfcn.inference.predictor import Predictor
 
+    if to is None and (add or exchange != EXCHANGE_DEFAULTS):
+        raise SettingError("predict: --add, --shapes, --tolerance, --smallest and --url need --to")
+    if to and (overlays or probabilities or coco or skip_existing):
+        raise SettingError(
+            "predict: --to writes no masks, with which --overlays, --probabilities, --coco and "
+            "--skip-existing go"
+        )
+    if to:
+        from wsfcn.inference.forms import predict_form
+
+        found, named = part_of(find_pictures(pictures), out, part)
+        out = named or out
+        predictor = Predictor(open_network(source, device), settings)
+        done = predict_form(predictor, found, to, out, regions=regions, settings=exchange, add=add)
+        for line in (*done.notes, *done.broken):
+            print(f"wsfcn: {line}", file=sys.stderr)
+        print(f"{done.count} pictures: {out}")
+        return 1 if done.broken else 0
     found, coco = part_of(find_pictures(pictures), coco, part)
     predictor = Predictor(open_network(source, device), settings)
     broken = predict_folder(
@@ -178,6 +215,64 @@ def export(
 
     export_onnx(out, load_checkpoint(source), input=input)
     print(f"exported: {out}")
+
+
+@app.command
+def convert(
+    source: Path,
+    *,
+    to: FormName,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    form: Annotated[FormName | None, Parameter(name=["--from"])] = None,
+    pictures: Path | None = None,
+    classes: Path | None = None,
+    unlabelled: Literal["background", "ignore"] = "background",
+    regions: Literal["classes", "components"] = "classes",
+    add: bool = False,
+    settings: Annotated[ExchangeSettings, Parameter(name="*")] = EXCHANGE_DEFAULTS,
+) -> None:
+    """Masks into another tool's form, and back: wsfcn convert SOURCE --to FORM -o OUT.
+
+    Parameters
+    ----------
+    source
+        Folder or file of any of the forms, or a zip archive as tools export it.
+    to
+        Form to write.
+    out
+        File or folder to write, whole or not at all. A folder that holds something is left alone
+        unless you --add to it; named OUT.zip it becomes an archive.
+    form
+        Form of the source, which is recognised by itself.
+    pictures
+        Folder of the pictures: names and sizes are compared with theirs. yolo and geojson cannot
+        be read without.
+    classes
+        Names of the classes, one a line, the background first; those of the source by default.
+    unlabelled
+        What pixels are that nothing was drawn on: background, or ignored (255), as with scribbles.
+    regions
+        What an object is: all pixels of a class, or those that touch each other.
+    add
+        Add to a folder that is there; files of the same name are replaced.
+    """
+    from wsfcn.exchange.convert import convert
+
+    done = convert(
+        source,
+        to,
+        out,
+        form=form,
+        pictures=pictures,
+        classes=classes,
+        unlabelled=unlabelled,
+        regions=regions,
+        add=add,
+        settings=settings,
+    )
+    for note in done.notes:
+        print(note)
+    print(f"{done.count} pictures, from {done.form} to {to}: {out}")
 
 
 @app.command

@@ -293,6 +293,12 @@ class PredictSettings(Checked):
         need(self.tile % 32 == 0, "tile", "a multiple of 32 pixels", self.tile)
 
 
+FormName = Literal[
+    "masks", "coco", "labelstudio", "cvat", "cvat-masks", "labelme", "yolo", "voc", "geojson"
+]
+"""The forms of labels of `wsfcn.exchange`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExchangeSettings(Checked):
     """How masks go out into other tools' forms."""

@@ -6,12 +6,13 @@ import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from wsfcn.config import ExchangeSettings
+from wsfcn.config import ExchangeSettings, FormName
 from wsfcn.errors import MaskError, PictureError, SettingError, TagError, WsfcnError
 from wsfcn.exchange.convert import FORMS, convert, given_for, write
 from wsfcn.exchange.labelled import Collection, Labelled, Wanted
@@ -264,6 +265,10 @@ def test_part_of_a_file_is_one_line(written, pictures):
             with suppress(WsfcnError):
                 read(form, path, pictures)
         file.write_bytes(whole)
+
+
+def test_the_command_line_knows_all_forms():
+    assert sorted(get_args(FormName)) == sorted(FORMS)
 
 
 def test_what_a_form_cannot_hold_is_told(tmp_path):

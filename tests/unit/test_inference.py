@@ -13,8 +13,11 @@ from PIL import Image
 from wsfcn.checkpoint import Checkpoint
 from wsfcn.config import DataSettings, ModelSettings, PredictSettings, TrainSettings
 from wsfcn.errors import CheckpointError, PictureError, SettingError
+from wsfcn.exchange.convert import convert
+from wsfcn.files import read_lines
 from wsfcn.images import read_mask
 from wsfcn.inference.folder import find_pictures, part_of, predict_folder
+from wsfcn.inference.forms import predict_form
 from wsfcn.inference.multiscale import average, look
 from wsfcn.inference.outputs import annotations
 from wsfcn.inference.predictor import Predictor
@@ -115,6 +118,34 @@ def test_tiles_cover_and_show_no_seam(network):
     assert whole.shape == tiled.shape
     assert (whole - tiled).abs().mean() < 0.01
     assert (whole.argmax(1) == tiled.argmax(1)).float().mean() > 0.99
+
+
+def test_predictions_in_another_tools_form(network, tmp_path):
+    for name in ("a/1", "b/1"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        picture(seed=len(name) + ord(name[0])).save(tmp_path / "in" / f"{name}.jpg")
+    (tmp_path / "in" / "a" / "2.jpg").write_bytes(b"no picture")
+    pictures = find_pictures([tmp_path / "in" / "a", tmp_path / "in" / "b"])
+    predictor = Predictor(network, PredictSettings(background=0.2))
+    done = predict_form(predictor, pictures, "labelstudio", tmp_path / "tasks.json")
+    assert done.count == 2
+    assert ["a/2.jpg" in str(error) for error in done.broken] == [True]
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    assert [task["data"]["file"] for task in tasks] == ["a/1.jpg", "b/1.jpg"]
+    assert 0 < tasks[0]["predictions"][0]["score"] < 1
+    convert(tmp_path / "tasks.json", "masks", tmp_path / "back", pictures=tmp_path / "in")
+    mask = predictor.predict(pictures[0]).mask
+    assert mask.any()
+    present = {CLASSES.names[k] for k in np.unique(mask)} - {"background"}
+    names = read_lines(tmp_path / "back" / "classes.txt")
+    found = read_mask(tmp_path / "back" / "a" / "1.png")
+    for name in present:
+        assert ((found == names.index(name)) == (mask == CLASSES.index(name))).all()
+    own = tmp_path / "own" / "1.png"
+    own.parent.mkdir()
+    picture().save(own)
+    with pytest.raises(SettingError, match="would replace"):
+        predict_form(predictor, [own], "masks", own.parent, add=True)
 
 
 def test_annotations_by_class_and_by_component():

@@ -20,7 +20,7 @@ from wsfcn.exchange import coco, cvat, geojson, labelme, labelstudio, masks, voc
 from wsfcn.exchange.labelled import Collection, Given, Labelled, Wanted
 from wsfcn.exchange.pictures import Pictures
 from wsfcn.exchange.regions import Regions
-from wsfcn.files import atomic, atomic_folder
+from wsfcn.files import atomic, atomic_folder, keep_inputs
 from wsfcn.types import IGNORE
 
 
@@ -51,10 +51,6 @@ FORMS = {
     "masks": Form(masks.fits, masks.read, masks.write, ("masks",)),
 }
 """Forms by name. A source is of the first one that it looks like."""
-
-FormName = Literal[
-    "masks", "coco", "labelstudio", "cvat", "cvat-masks", "labelme", "yolo", "voc", "geojson"
-]
 
 DEFAULTS = ExchangeSettings()
 
@@ -96,6 +92,7 @@ def convert(
         Pictures(pictures) if pictures else None,
         IGNORE if unlabelled == "ignore" else 0,
     )
+    keep_inputs([out], [source])
     with unpacked(source) as folder:
         name = form or recognised(folder, source)
         collection = FORMS[form_name(name)].read(folder, wanted)

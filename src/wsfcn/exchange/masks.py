@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from wsfcn.data.classes import read_classes
 from wsfcn.errors import MaskError, TagError
 from wsfcn.exchange.labelled import Collection, Given, Labelled, Wanted
-from wsfcn.files import write_lines
+from wsfcn.files import keep_inputs, write_lines
 from wsfcn.images import read_mask, write_mask
 from wsfcn.types import IGNORE, Classes
 
@@ -63,8 +63,10 @@ def checked(
     return labels
 
 
-def write(out: Path, collection: Collection, _given: Given) -> None:
-    """Write ``NAME.png`` a picture, and the classes."""
+def write(out: Path, collection: Collection, given: Given) -> None:
+    """Write ``NAME.png`` a picture, and the classes. Raises SettingError over a picture."""
     write_lines(out / CLASSES, collection.classes.names)
     for picture in collection.pictures:
+        if picture.picture:
+            keep_inputs([given.out / f"{picture.name}.png"], [picture.picture])
         write_mask(out / f"{picture.name}.png", picture.labels)

@@ -13,6 +13,7 @@ from wsfcn.exchange.convert import given_for, write
 from wsfcn.exchange.labelled import Collection, Labelled
 from wsfcn.exchange.pictures import name_of
 from wsfcn.exchange.regions import Regions
+from wsfcn.files import keep_inputs
 from wsfcn.inference.folder import ahead, pictures_per_second, read
 from wsfcn.inference.outputs import Segmentation
 from wsfcn.inference.predictor import Predictor
@@ -39,15 +40,17 @@ def predict_form(
     regions: Regions = "classes",
     settings: ExchangeSettings = DEFAULTS,
     add: bool = False,
+    inputs: Sequence[Path] = (),
 ) -> Written:
     """Write the labels of all pictures in the form ``to``, whole or not at all.
 
     Pictures are named by their path below the folder that holds all of them. A class's score is
     the mean probability over its pixels. Pictures that cannot be read are left out and returned
-    as errors. Raises SettingError for an output that is there, what a form cannot hold, or two
-    pictures of one name.
+    as errors. Raises SettingError for an output that is there or would replace a picture or
+    another of the ``inputs``, for what a form cannot hold, and for two pictures of one name.
     """
     given = given_for(to, out, settings, regions)
+    keep_inputs([out], [*pictures, *inputs])
     files = files_below(pictures)
     broken: list[PictureError] = []
     with ThreadPoolExecutor(2) as pool, pictures_per_second() as progress:
