@@ -271,13 +271,16 @@ def test_cocos_objects_over_each_other(tmp_path):
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        ({"category_id": 4, "segmentation": []}, "a box alone"),
-        ({"category_id": 4, "segmentation": {"size": [9, 9], "counts": [81]}}, "size"),
-        ({"category_id": 4, "segmentation": {"size": [10, 12], "counts": [3]}}, "runs of 3"),
-        ({"category_id": 4, "segmentation": {"size": [10, 12], "counts": "~~"}}, "run-length"),
-        ({"category_id": 4, "segmentation": [[0, 0, 1e12, 0, 1e12, 1e12]]}, "leaves the picture"),
-        ({"category_id": 1, "segmentation": square(0, 0, 2)}, "category 1"),
-        ({"category_id": 4, "image_id": 3, "segmentation": square(0, 0, 2)}, "image 3"),
+        ({"category_id": 4, "segmentation": []}, "no mask or outline"),
+        ({"category_id": 4, "segmentation": {"size": [9, 9], "counts": [81]}}, "of 12 x 10"),
+        ({"category_id": 4, "segmentation": {"size": [10, 12], "counts": [3]}}, "of 12 x 10"),
+        ({"category_id": 4, "segmentation": {"size": [10, 12], "counts": "~~"}}, "of 12 x 10"),
+        ({"category_id": 4, "segmentation": [[0, 0, 1e12, 0, 1e12, 1e12]]}, "of 12 x 10"),
+        ({"category_id": 1, "segmentation": square(0, 0, 2)}, "no category has the id 1"),
+        (
+            {"category_id": 4, "image_id": 3, "segmentation": square(0, 0, 2)},
+            "no image has the id 3",
+        ),
     ],
 )
 def test_coco_that_does_not_fit_is_told(tmp_path, annotation, message):

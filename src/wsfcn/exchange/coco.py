@@ -7,7 +7,6 @@ regions, which COCO's evaluation leaves out, become 255 where nothing else lies.
 
 import json
 import shutil
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from wsfcn.checked import shortened
+from wsfcn.data.annotations import Identity, Object, Picture, read_annotations, region
 from wsfcn.errors import DataError
 from wsfcn.exchange.jsonstream import ListWriter
 from wsfcn.exchange.labelled import Collection, Given, Labelled, Wanted, index_of, mean_scores
 from wsfcn.exchange.outlines import filled, seamed
-from wsfcn.exchange.rle import decode_coco, encode_coco
+from wsfcn.exchange.rle import encode_coco
 from wsfcn.exchange.shapes import Shape, shapes_of
-from wsfcn.files import read_text
-from wsfcn.types import IGNORE, Classes
+from wsfcn.types import IGNORE
 
 PARTS = ("images", "annotations", "categories")
 
@@ -46,74 +46,50 @@ def file_of(source: Path) -> Path | None:
     return source if start[:1] == b"{" and known else None
 
 
+class Scored(Object):
+    """An object with its outline, and a score as in results."""
+
+    score: float | None = None
+
+
 def read(source: Path, wanted: Wanted) -> Collection:
     """A file of annotations. The file is held in memory, masks are drawn one by one."""
     path = file_of(source) or source
-    try:
-        content = json.loads(read_text(path), object_hook=packed)
-        missing = [part for part in PARTS if not isinstance(content.get(part), list)]
-        if missing:
-            raise DataError(f"{path}: has no list of {missing[0]}; expected {', '.join(PARTS)}")
-        categories = {item["id"]: str(item["name"]) for item in content["categories"]}
-        images = {item["id"]: item for item in content["images"]}
-        found: dict[int, list[dict[str, Any]]] = {}
-        for item in content["annotations"]:
-            if item["image_id"] not in images:
-                raise DataError(
-                    f"{path}: annotation of image {item['image_id']}, which is not listed"
-                )
-            if item["category_id"] not in categories:
-                raise DataError(
-                    f"{path}: annotation of category {item['category_id']}, which is not listed"
-                )
-            found.setdefault(item["image_id"], []).append(item)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({error})") from None
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: no COCO annotations (nothing for {error})") from None
-    names = [categories[identity] for identity in sorted(categories)]
-    classes = wanted.classes_of(names, path)
-    return Collection(classes, read_pictures(images, found, categories, classes, path, wanted))
-
-
-def packed(item: dict[str, Any]) -> dict[str, Any]:
-    """An object of the file with its outlines in arrays, which take a quarter of the memory."""
-    outlines = item.get("segmentation")
-    if isinstance(outlines, list):
-        item["segmentation"] = [array("d", outline) for outline in outlines]
-    return item
+    content = read_annotations(path, Scored)
+    names = {category.id: category.name for category in content.categories}
+    classes = wanted.classes_of(names.values(), path)
+    numbers = {identity: index_of(name, classes) for identity, name in names.items()}
+    found: dict[Identity, list[Scored]] = {}
+    for item in content.annotations:
+        found.setdefault(item.image_id, []).append(item)
+    return Collection(classes, read_pictures(content.images, found, numbers, path, wanted))
 
 
 def read_pictures(
-    images: dict[int, dict[str, Any]],
-    found: dict[int, list[dict[str, Any]]],
-    categories: dict[int, str],
-    classes: Classes,
+    images: list[Picture],
+    found: dict[Identity, list[Scored]],
+    numbers: dict[Identity, int],
     path: Path,
     wanted: Wanted,
 ) -> Iterator[Labelled]:
-    """Draw the annotations of each picture."""
-    for identity, image in images.items():
-        where = f"{path}, image {identity}"
-        try:
-            size = (int(image["width"]), int(image["height"]))
-            file = str(image["file_name"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{where}: expected file_name, width and height ({error})") from None
-        place = wanted.place(file, size, where)
+    """Draw the annotations of each picture. Raises DataError."""
+    for image in images:
+        where = f"{path}, image {image.id}"
+        size = (image.width, image.height) if image.width and image.height else None
+        place = wanted.place(image.file_name, size, where)
         labels = wanted.blank(place.size)
         crowds = np.zeros(labels.shape, bool)
         drawn = np.zeros(labels.shape, bool)
         scores = []
-        for item, region in largest_first(found.pop(identity, []), labels.shape, where):
-            if item.get("iscrowd"):
-                crowds |= region
+        for item, pixels in largest_first(found.pop(image.id, []), place.size, where):
+            if item.iscrowd:
+                crowds |= pixels
                 continue
-            k = index_of(categories[item["category_id"]], classes)
-            labels[region] = k
-            drawn |= region
-            if "score" in item:
-                scores.append((k, float(item["score"]), float(region.sum())))
+            k = numbers[item.category_id]
+            labels[pixels] = k
+            drawn |= pixels
+            if item.score is not None:
+                scores.append((k, item.score, float(pixels.sum())))
         labels[crowds & ~drawn] = IGNORE
         yield Labelled(
             name=place.name,
@@ -125,28 +101,20 @@ def read_pictures(
 
 
 def largest_first(
-    items: list[dict[str, Any]], shape: tuple[int, ...], where: str
-) -> list[tuple[dict[str, Any], Bool[np.ndarray, "h w"]]]:
+    items: list[Scored], size: tuple[int, int], where: str
+) -> list[tuple[Scored, Bool[np.ndarray, "h w"]]]:
     """Annotations with their regions, the largest first. Raises DataError."""
+    width, height = size
     drawn = []
-    for item in items:
-        try:
-            drawn.append((item, region_of(item.get("segmentation"), *shape)))
-        except (ValueError, KeyError, TypeError) as error:
+    for number, item in enumerate(items, start=1):
+        pixels = region(item.segmentation, height, width)
+        if pixels is None:
             raise DataError(
-                f"{where}, annotation {item.get('id')}: no outline in a picture of "
-                f"{shape[1]} x {shape[0]} ({error})"
-            ) from None
+                f"{where}, its annotation {number}: no mask or outline in a picture of {width} x "
+                f"{height}, but {shortened(bytes(item.segmentation).decode())}"
+            )
+        drawn.append((item, pixels))
     return sorted(drawn, key=lambda pair: -pair[1].sum())
-
-
-def region_of(segmentation: Any, height: int, width: int) -> Bool[np.ndarray, "h w"]:
-    """The pixels of a run-length code or of polygons. Raises ValueError."""
-    if isinstance(segmentation, dict):
-        return decode_coco(segmentation, height, width)
-    if not segmentation:
-        raise ValueError("a box alone does not say which pixels; draw masks or polygons")
-    return filled([np.asarray(ring).reshape(-1, 2) for ring in segmentation], height, width)
 
 
 def write(out: Path, collection: Collection, given: Given) -> None:

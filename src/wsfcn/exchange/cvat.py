@@ -7,10 +7,11 @@ over others. CVAT has no scores. Videos ("CVAT for video", with tracks) are anot
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
+from defusedxml.ElementTree import iterparse
 from jaxtyping import Bool
 
 from wsfcn.errors import DataError
@@ -49,11 +50,11 @@ def read(source: Path, wanted: Wanted) -> Collection:
     return Collection(classes, read_images(path, classes, wanted))
 
 
-def elements(path: Path) -> Iterator[ElementTree.Element]:
+def elements(path: Path) -> Iterator[Element]:
     """The parts of the file, one after the other, each whole. Raises DataError."""
     with open_regular(path) as file:
         try:
-            parts = ElementTree.iterparse(file, events=("start", "end"))
+            parts = iterparse(file, events=("start", "end"))
             root = next(parts)[1]
             if root.tag != "annotations":
                 raise DataError(f"{path}: begins with <{root.tag}>; expected CVAT's <annotations>")
@@ -64,7 +65,7 @@ def elements(path: Path) -> Iterator[ElementTree.Element]:
                     yield element
                     # What has been read is let go, so that a large file takes no memory.
                     root.clear()
-        except (ElementTree.ParseError, StopIteration) as error:
+        except (SyntaxError, ValueError, StopIteration) as error:  # entities are ValueErrors
             raise DataError(f"{path}: broken XML ({error or 'it is empty'})") from None
 
 
@@ -84,7 +85,7 @@ def look_through(path: Path) -> tuple[list[str], list[str]]:
     return [*listed], sorted(used)
 
 
-def shapes_in(image: ElementTree.Element) -> list[ElementTree.Element]:
+def shapes_in(image: Element) -> list[Element]:
     """The shapes of a picture, the lowest first; tags of whole pictures are none."""
     shapes = [shape for shape in image if shape.tag not in ("tag", "attribute")]
     return sorted(shapes, key=lambda shape: int(shape.get("z_order", 0)))
@@ -112,7 +113,7 @@ def read_images(path: Path, classes: Classes, wanted: Wanted) -> Iterator[Labell
         yield Labelled(name=place.name, labels=labels, file=place.file, picture=place.picture)
 
 
-def region_of(shape: ElementTree.Element, height: int, width: int) -> Bool[np.ndarray, "h w"]:
+def region_of(shape: Element, height: int, width: int) -> Bool[np.ndarray, "h w"]:
     """The pixels of a shape. Raises ValueError for a kind that covers none."""
     value = shape.attrib
     if shape.tag == "mask":

@@ -35,6 +35,7 @@ from wsfcn.exchange.rle import decode_brush, encode_brush
 from wsfcn.exchange.shapes import shapes_of
 from wsfcn.files import atomic
 from wsfcn.images import voc_palette
+from wsfcn.markup import read_xml
 from wsfcn.types import Classes
 
 KINDS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels", "keypointlabels")
@@ -109,10 +110,7 @@ def check_task(task: Any, where: str) -> None:
 
 def names_of_config(path: Path) -> list[str]:
     """The labels of a labelling configuration, in order. Raises DataError."""
-    try:
-        return [node.get("value") or "" for node in ElementTree.parse(path).iter("Label")]
-    except ElementTree.ParseError as error:
-        raise DataError(f"{path}: broken labelling configuration ({error})") from None
+    return [node.get("value") or "" for node in read_xml(path).iter("Label")]
 
 
 def latest(annotations: list[dict[str, Any]] | None) -> dict[str, Any] | None:
