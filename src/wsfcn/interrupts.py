@@ -5,6 +5,7 @@ average, or while a file is written. A command that is stopped anywhere leaves w
 of a training that is not enough, so it notes the signal and stops when a step has ended.
 """
 
+import os
 import signal
 import threading
 import time
@@ -93,7 +94,20 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
-def ignore_signals(_worker: int = 0) -> None:
-    """For processes that only serve another: that one stops them, not a signal sent to all."""
+def obey_parent(_worker: int = 0) -> None:
+    """In a process that only serves another: that one stops it, not a signal sent to all of them.
+
+    Its parent sends SIGTERM when it ends, and waits, so that one may not be ignored.
+    """
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # on Linux; elsewhere any SIGTERM ends it
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)

@@ -3,6 +3,8 @@
 import os
 import signal
 import threading
+import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import cut_off
 import tiny
 from wsfcn.checkpoint import read_checkpoint
 from wsfcn.errors import TrainingError
-from wsfcn.interrupts import Interrupts
+from wsfcn.interrupts import Interrupts, obey_parent
 from wsfcn.training import module
 from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.labels import Snapshots
@@ -144,3 +146,26 @@ def test_signals_at_random_moments(root, whole, tmp_path, seed):
     torch.set_num_threads(1)
     assert cut_off.cut_at_random(root, tmp_path / "run", seed, longest=4.0)
     assert cut_off.differences(tmp_path / "run", whole) == []
+
+
+def serve(ready) -> None:
+    obey_parent()
+    ready.set()
+    time.sleep(60)
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="needs sigwaitinfo")
+def test_a_process_that_serves_another_is_ended_by_it_alone():
+    context = get_context("fork")
+    ready = context.Event()
+    server = context.Process(target=serve, args=(ready,), daemon=True)
+    server.start()
+    assert ready.wait(20)
+    stranger = context.Process(target=os.kill, args=(server.pid, signal.SIGTERM))
+    stranger.start()
+    stranger.join()
+    server.join(0.5)
+    assert server.is_alive()
+    server.terminate()  # as Python does at its exit, and then waits
+    server.join(20)
+    assert server.exitcode == 0

@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from wsfcn.data.dataset import TrainingSet, collate
-from wsfcn.interrupts import ignore_signals
+from wsfcn.interrupts import obey_parent
 
 
 class EpochOrder(Sampler[tuple[int, int]]):
@@ -62,7 +62,7 @@ def training_loader(
         num_workers=workers,
         collate_fn=collate,
         drop_last=True,
-        worker_init_fn=ignore_signals,
+        worker_init_fn=obey_parent,
         persistent_workers=False,
         pin_memory=torch.cuda.is_available(),
     )

@@ -19,7 +19,7 @@ from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.errors import MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix, tag_map
 from wsfcn.images import read_mask
-from wsfcn.interrupts import ignore_signals
+from wsfcn.interrupts import obey_parent
 from wsfcn.maps import nearest, resize
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.averaging import MovingAverage
@@ -88,7 +88,7 @@ class SegmentationTraining(L.LightningModule):
         pictures = ViewingSet(mine, self.data.classes, self.settings.data.longest_side)
         workers = self.settings.run.workers
         return DataLoader(
-            pictures, 1, num_workers=workers, collate_fn=only, worker_init_fn=ignore_signals
+            pictures, 1, num_workers=workers, collate_fn=only, worker_init_fn=obey_parent
         )
 
     def training_step(self, batch: Batch, index: int) -> Tensor | None:
