@@ -142,10 +142,6 @@ class PseudoSettings(Checked, group="pseudo"):
     whole picture does, and yet make its labels."""
     local_dilations: tuple[AtLeastOne, ...] = (1, 2, 4)
     """Dilations of the refinement, in cells of the shallow grid, for such classes."""
-    local_high: Share = 0.4
-    """The same as `activation-high`, for labels from local evidence."""
-    local_low: Share = 0.15
-    """The same as `activation-low`, for labels from local evidence."""
     activation_high: Share = 0.55
     """Labels from activations: fraction of the class maximum above which a pixel is an object."""
     activation_low: Share = 0.25

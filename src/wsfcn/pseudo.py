@@ -81,26 +81,18 @@ def object_masks(
 
 
 def banded_labels(
-    candidates: Candidates,
-    *,
-    high: float = 0.55,
-    low: float = 0.25,
-    local_band: tuple[float, float] = (0.15, 0.4),
+    candidates: Candidates, *, high: float = 0.55, low: float = 0.25
 ) -> Int[Tensor, "b h w"]:
-    """Hard labels: the class that exceeds ``high`` of its maximum, the strongest of several.
+    """Hard labels: the strongest class where it exceeds ``high`` of its maximum.
 
     A pixel is background where no class exceeds ``low`` of its maximum; the rest is left out (255).
-    Local masks have a band of their own, from the low end to the high one.
     """
     masks, classes, local = candidates
     peak = masks.amax((2, 3), keepdim=True).clamp(min=1e-4)
-    lows, highs = (torch.full_like(peak, value) for value in (low, high))
     if local is not None:
-        is_local = local[..., None, None]
-        peak = torch.where(is_local, peak.clamp(min=FAINT), peak)
-        lows, highs = lows.where(~is_local, local_band[0]), highs.where(~is_local, local_band[1])
+        peak = torch.where(local[..., None, None], peak.clamp(min=FAINT), peak)
     masks = masks / peak
-    strength, winner = (masks / highs).max(1)
+    strength, winner = masks.max(1)
     labels = classes.gather(1, winner.flatten(1)).view_as(winner)
-    uncertain = torch.where((masks < lows).all(1), 0, IGNORE)
-    return torch.where(strength > 1, labels, uncertain)
+    uncertain = torch.where(strength < low, 0, IGNORE)
+    return torch.where(strength > high, labels, uncertain)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+import tiny
 from wsfcn.config import DataSettings, ModelSettings, PseudoSettings, TrainSettings
 from wsfcn.data.dataset import open_data
 from wsfcn.files import write_lines
@@ -126,6 +127,16 @@ def test_before_a_training_it_is_fitted_and_judged(tmp_path):
     assert model.evidence is not None
     assert model.evidence.local.tolist() == [True]
     assert model.training
+
+
+def test_where_every_picture_has_a_tag_no_class_is_local(tmp_path):
+    scenes = tiny.settings(tiny.scenes(tmp_path / "scenes", 4), tmp_path / "run")
+    data = open_data(scenes.data)
+    torch.manual_seed(0)
+    model = build_segmenter(scenes.model, len(data.classes))
+    assert fit_evidence(model, data, scenes) is None
+    assert model.evidence is not None
+    assert not model.evidence.local.any()
 
 
 def test_a_faint_local_mask_is_not_stretched():

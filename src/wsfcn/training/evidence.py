@@ -3,6 +3,8 @@
 Frozen features are computed once, so this takes a minute or two. What is fitted on four fifths of
 the training pictures is judged on the last fifth, by tags alone: a class whose tag single cells
 tell as well as the mean of the frozen deep feature does is a *local* one, a lesion or a defect.
+That takes pictures without any tag, which show the same leaves or tiles without it: where there are
+none, a face tells a person as well, and is not all of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -54,10 +56,11 @@ class Judged(NamedTuple):
 def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings) -> Judged | None:
     """Fit the local evidence of ``model``, and choose its local classes.
 
-    None, and no local class, where the network has no such evidence or pictures are too few.
+    None, and no local class, where the network has no such evidence, no picture is without a tag,
+    or pictures are too few.
     """
     evidence = model.evidence
-    if evidence is None:
+    if evidence is None or not any(not picture.tags for picture in data.train):
         return None
     step = max(1, -(-len(data.train) // MOST))
     on_gpu = settings.run.device != "cpu" and torch.cuda.is_available()

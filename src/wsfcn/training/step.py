@@ -128,12 +128,7 @@ def cut(
 ) -> Int[Tensor, "b h w"]:
     """Labels from refined masks: at two thresholds (``banded``), or as published, at ``size``."""
     if banded:
-        return banded_labels(
-            refined,
-            high=settings.activation_high,
-            low=settings.activation_low,
-            local_band=(settings.local_low, settings.local_high),
-        )
+        return banded_labels(refined, high=settings.activation_high, low=settings.activation_low)
     masks = resize(refined.masks, size, align_corners=True)
     return pseudo_labels(
         Candidates(masks, refined.classes),
