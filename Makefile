@@ -1,4 +1,5 @@
 # demo: the main job, end to end.  test: the whole test suite.  check: lint, types, architecture.
+# dist: wheel and sdist, used from a fresh environment.
 # Each target first makes the one environment they share, in .venv.
 # test-tools: what we write, read by the tools it is for, and back; they live in .venv-tools.
 
@@ -8,7 +9,7 @@ READY := .venv/.ready
 TOOLS := .venv-tools
 TOOLS_READY := $(TOOLS)/.ready
 
-.PHONY: demo test test-tools check clean
+.PHONY: demo test test-tools check dist clean
 
 demo: $(READY)
 	$(BIN)/wsfcn demo
@@ -24,6 +25,9 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q tests/contracts/test_imports.py
+
+dist: $(READY)
+	.ci/dist
 
 # uv where it is present, else venv and pip. torch and torchvision are named together: they must match.
 $(READY): pyproject.toml

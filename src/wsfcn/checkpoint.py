@@ -115,15 +115,7 @@ def _read(path: str | PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: not a WS-FCN checkpoint; published weights are taken in by `wsfcn import`"
         )
-    found = content["wsfcn"].get("format") if isinstance(content["wsfcn"], dict) else None
-    if found != FORMAT:
-        raise CheckpointError(
-            f"{path}: format {shortened(found)}, but this version reads format {FORMAT}"
-        )
-    try:
-        msgspec.convert(content["wsfcn"], Header)
-    except msgspec.ValidationError as error:
-        raise CheckpointError(f"{path}: its header is damaged ({error})") from None
+    check_header(path, content["wsfcn"])
     weights = content.get("state_dict")
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
@@ -132,6 +124,19 @@ def _read(path: str | PathLike[str]) -> dict[str, Any]:
     if sick := unsound(content):
         raise CheckpointError(f"{path}: {sick}")
     return content
+
+
+def check_header(path: str | PathLike[str], about: Any) -> None:
+    """Raise CheckpointError unless ``about`` is what `header` gives."""
+    found = about.get("format") if isinstance(about, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(
+            f"{path}: format {shortened(found)}, but this version reads format {FORMAT}"
+        )
+    try:
+        msgspec.convert(about, Header)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"{path}: its header is damaged ({error})") from None
 
 
 def unsound(content: dict[str, Any]) -> str:
@@ -154,10 +159,16 @@ def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     """
     path = find_checkpoint(path)
     content = read_checkpoint(path)
-    weights = content["state_dict"]
+    return rebuilt(path, content["wsfcn"], content["state_dict"])
+
+
+def rebuilt(
+    path: str | PathLike[str], about: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> Checkpoint:
+    """The segmenter of a header and weights, which ``path`` holds. Raises CheckpointError."""
     try:
-        settings = from_dict(TrainSettings, content["wsfcn"]["settings"])
-        classes = Classes(tuple(content["wsfcn"]["classes"]))
+        settings = from_dict(TrainSettings, about["settings"])
+        classes = Classes(tuple(about["classes"]))
         # Shapes without memory, which a file could ask for at will.
         with torch.device("meta"), Uninitialised():
             check_fit(build_segmenter(settings.model, len(classes), pretrained=False), weights)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 from cyclopts.config import Dict
 
+from wsfcn import __version__
 from wsfcn.config import (
     DataSettings,
     ExchangeSettings,
@@ -24,7 +25,8 @@ from wsfcn.config import (
 )
 from wsfcn.ending import exit_code
 from wsfcn.errors import SettingError
-from wsfcn.recipe import read_recipe, run_folder
+from wsfcn.recipe import find_recipe, read_recipe, run_folder
+from wsfcn.threads import wait_asleep
 
 DATA_DEFAULTS = DataSettings()
 TRAIN_DEFAULTS = TrainSettings()
@@ -33,6 +35,7 @@ EXCHANGE_DEFAULTS = ExchangeSettings()
 
 app = App(
     name="wsfcn",
+    version=__version__,
     help="Semantic segmentation learned from image-level tags alone: tags in, masks out.",
     default_parameter=Parameter(consume_multiple=True, negative=()),
 )
@@ -50,13 +53,16 @@ def launch(
     Parameters
     ----------
     config
-        YAML file of settings (a recipe); options on the command line win over it, key by key.
+        YAML file of settings, or the name of a recipe that comes along, such as voc-animals-best;
+        options on the command line win over it, key by key.
     """
     given = given_options(tokens)
     resumed = Path(given["--resume"]) if config is None and "--resume" in given else None
     if resumed:
         resumed = run_folder(resumed)
         config = resumed / "settings.yaml"
+    elif config:
+        config = find_recipe(config)
     recipe = read_recipe(config) if config else {}
     if resumed:
         # The folder may have been moved, or be seen from elsewhere.
@@ -123,7 +129,8 @@ def predict(
     Parameters
     ----------
     source
-        Run folder, checkpoint or ONNX file of `wsfcn export`.
+        Run folder, checkpoint, ONNX file of `wsfcn export`, hf://user/name, or the name of a ready
+        model (`wsfcn models`).
     pictures
         Picture files, folders or globs.
     out
@@ -198,22 +205,31 @@ def export(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     input: Literal["float", "uint8"] = "float",
+    precision: Literal["fp32", "fp16", "int8"] = "fp32",
+    calibrate: list[str] | None = None,
 ) -> None:
     """Write a network as one ONNX file: wsfcn export RUN_OR_CHECKPOINT -o model.onnx.
 
     Parameters
     ----------
     source
-        Run folder or checkpoint.
+        Run folder or checkpoint, hf://user/name, or the name of a ready model.
     out
         File to write; `wsfcn predict` takes it like a checkpoint.
     input
         RGB values in [0, 1], or 8-bit ones.
+    precision
+        Arithmetic of the network; 8-bit integers need --calibrate.
+    calibrate
+        Pictures, folders or globs on which the ranges of integers are measured; a hundred will do.
     """
-    from wsfcn.checkpoint import load_checkpoint
     from wsfcn.deploy.export import export_onnx
+    from wsfcn.deploy.load import open_checkpoint
+    from wsfcn.inference.folder import find_pictures
 
-    export_onnx(out, load_checkpoint(source), input=input)
+    pictures = find_pictures(calibrate) if calibrate else []
+    checkpoint = open_checkpoint(source)
+    export_onnx(out, checkpoint, input=input, precision=precision, calibrate=pictures)
     print(f"exported: {out}")
 
 
@@ -273,6 +289,47 @@ def convert(
     for note in done.notes:
         print(note)
     print(f"{done.count} pictures, from {done.form} to {to}: {out}")
+
+
+@app.command
+def push(
+    run: Path,
+    name: str,
+    *,
+    license: str = "other",
+    private: bool = False,
+    onnx: bool = False,
+) -> None:
+    """Put a network with its card on the Hugging Face Hub: wsfcn push RUN user/name.
+
+    Parameters
+    ----------
+    run
+        Run folder, whose metrics.json (of `wsfcn evaluate --json`) the card shows, or checkpoint.
+    name
+        Repository; made where there is none. HF_TOKEN or `hf auth login` opens it.
+    license
+        Licence of the weights, as the Hub names it: apache-2.0, cc-by-4.0, ...
+    private
+        Make a new repository private.
+    onnx
+        Put model.onnx there, too.
+    """
+    from wsfcn.deploy import hub
+    from wsfcn.deploy.load import open_checkpoint
+
+    checkpoint = open_checkpoint(run)
+    address = hub.push(run, checkpoint, name, license=license, private=private, onnx=onnx)
+    print(f"pushed: {address}")
+
+
+@app.command
+def models() -> None:
+    """List the ready models, which `wsfcn predict` takes by name."""
+    from wsfcn.deploy.models import installed
+
+    for name, model in installed().items():
+        print(f"{name}: {model.finds} ({model.how})")
 
 
 @app.command
@@ -543,6 +600,7 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an error of the user is one line and exit code 2."""
+    wait_asleep()
     tokens = sys.argv[1:] if arguments is None else arguments
     sys.exit(
         exit_code(

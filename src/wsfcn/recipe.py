@@ -12,11 +12,16 @@ import yaml
 
 from wsfcn.checked import obeying, rules, shortened
 from wsfcn.config import PredictSettings, TrainSettings
-from wsfcn.errors import DataError, SettingError
+from wsfcn.errors import DataError, SettingError, did_you_mean
 from wsfcn.files import read_text
 
 BYTES, NODES, DEPTH = 2**17, 10_000, 20
 """Beyond these a file is no recipe."""
+
+
+HERE = Path(__file__).parent
+FOLDERS = (HERE / "recipes", HERE.parents[1] / "recipes")
+"""Where recipes lie that come along: in the package, or in the checkout around it."""
 
 
 class Loader(yaml.SafeLoader):
@@ -38,6 +43,21 @@ class Loader(yaml.SafeLoader):
 def run_folder(path: Path) -> Path:
     """The folder of a run, named by itself or by one of its checkpoints."""
     return path.parent.parent if path.suffix == ".ckpt" else path
+
+
+def find_recipe(path: Path) -> Path:
+    """A recipe's file: the one that is named, or the one of that name that comes along.
+
+    Raises SettingError where there is neither.
+    """
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return path
+    for folder in FOLDERS:
+        if (folder / f"{path}.yaml").is_file():
+            return folder / f"{path}.yaml"
+    known = sorted(file.stem for folder in FOLDERS for file in folder.glob("*.yaml"))
+    hint = did_you_mean(str(path), known)
+    raise SettingError(f"{path}: no such recipe.{hint} There are {', '.join(known)}")
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

@@ -11,15 +11,15 @@ SOURCE = Path(wsfcn.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"files", "types", "checked", "terminal", "interrupts", "maps"},
+    {"files", "types", "checked", "terminal", "interrupts", "maps", "threads"},
     {"config", "images", "figures", "markup"},
     {"recipe", "truth"},
     {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
     {"checkpoint", "exchange"},
     {"published"},
     {"training", "inference"},
-    {"deploy"},
     {"report"},
+    {"deploy"},
     {"demo"},
     {"ending"},
     {"cli", "__main__"},

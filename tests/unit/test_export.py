@@ -1,16 +1,20 @@
 """An exported network gives what PyTorch gives, whatever its parts and the picture's size."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
+from PIL import Image
 
+import onnx
 from exporting import CLASSES, checkpoint, export
 from wsfcn.deploy.export import OPSET
 from wsfcn.deploy.onnx import OnnxNetwork
+from wsfcn.errors import SettingError
 from wsfcn.images import voc_palette
 from wsfcn.inference.pytorch import TorchNetwork
 from wsfcn.maps import resize
@@ -117,3 +121,54 @@ def test_bytes_as_input(tmp_path):
     networks = [OnnxNetwork(tmp_path / f"{name}.onnx") for name in ("float", "bytes")]
     one, other = (network(network.image(pixels)) for network in networks)
     assert np.allclose(one.masks, other.masks, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_smaller_files_see_nearly_the_same(precision, tmp_path):
+    made = checkpoint(weights="imagenet")
+    noise = np.random.default_rng(0)
+    for n in range(4):
+        blobs = Image.fromarray(noise.integers(0, 255, (6, 8, 3), np.uint8))
+        blobs.resize((80, 60), Image.Resampling.BICUBIC).save(tmp_path / f"{n}.png")
+    pictures = sorted(tmp_path.glob("*.png"))
+    whole = export(tmp_path / "whole.onnx", made)
+    small = export(tmp_path / "small.onnx", made, precision=precision, calibrate=pictures)
+    assert small.stat().st_size < {"fp16": 0.6, "int8": 0.5}[precision] * whole.stat().st_size
+    networks = OnnxNetwork(whole), OnnxNetwork(small)
+    image = networks[0].image(np.asarray(Image.open(pictures[0])))
+    one, other = (network(image) for network in networks)
+    assert other.masks.dtype == np.float32
+    assert np.abs(one.masks - other.masks).mean() < {"fp16": 0.01, "int8": 0.1}[precision]
+    assert (one.masks.argmax(1) == other.masks.argmax(1)).mean() > 0.8
+    assert networks[1].classes == CLASSES
+
+
+def test_integers_need_pictures(tmp_path):
+    with pytest.raises(SettingError, match="--calibrate"):
+        export(tmp_path / "m.onnx", checkpoint(), precision="int8")
+    assert not list(tmp_path.iterdir())
+
+
+HIDDEN = """
+import runpy, sys
+sys.modules |= dict.fromkeys(("torch", "timm", "wsfcn", "onnx"))  # importing these is an error
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_the_example_needs_no_more_than_it_says(tmp_path):
+    made = checkpoint()
+    file = export(tmp_path / "m.onnx", made)
+    Image.new("RGB", (90, 60), "teal").save(tmp_path / "p.jpg")
+    example = Path(__file__).parents[2] / "examples" / "onnx_predict.py"
+    arguments = [example, file, tmp_path / "p.jpg", tmp_path / "mask.png"]
+    done = subprocess.run(
+        [sys.executable, "-c", HIDDEN, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith("cat ")
+    with Image.open(tmp_path / "mask.png") as mask:
+        assert mask.size == (90, 60)

@@ -9,7 +9,7 @@ large pictures in tiles need.
 import json
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 import wsfcn
 from wsfcn.checkpoint import Checkpoint
 from wsfcn.deploy.onnx import FORMAT, IMAGE, INNER, OUTPUTS
+from wsfcn.deploy.quantize import to_half, to_integers
 from wsfcn.errors import SettingError
 from wsfcn.files import atomic
 from wsfcn.images import voc_palette
@@ -38,6 +39,9 @@ OPSET = 18
 
 Input = Literal["float", "uint8"]
 """RGB values in [0, 1], or 8-bit ones."""
+
+Precision = Literal["fp32", "fp16", "int8"]
+"""Arithmetic of the exported network."""
 
 TRACED = (2, 3, 97, 130)
 """Size of the picture that the trace is made with: one at which no two grids coincide, nor any two
@@ -146,16 +150,30 @@ def bicubic(graph: Any, x: Any, size: Any, *_options: Any) -> Any:
 
 
 def export_onnx(
-    path: str | PathLike[str], checkpoint: Checkpoint, *, input: Input = "float"
+    path: str | PathLike[str],
+    checkpoint: Checkpoint,
+    *,
+    input: Input = "float",
+    precision: Precision = "fp32",
+    calibrate: Sequence[Path] = (),
 ) -> None:
     """Write the segmenter of a checkpoint as an ONNX file, whole or not at all.
+
+    ``int8`` is calibrated on pictures, of which it needs some.
 
     Input ``image`` (n, 3, h, w); outputs ``probabilities`` (n, c, h, w) and ``tags`` (n, c-1).
     Classes, palette, training size and version are in its metadata. Raises SettingError where the
     package onnx is not installed or the network cannot be exported.
     """
+    if precision == "int8" and not calibrate:
+        raise SettingError("export: int8 needs pictures, with or without tags: --calibrate DIR")
+    model = exported(checkpoint, input)
+    if precision == "fp16":
+        model = to_half(model)
+    if precision == "int8":
+        model = to_integers(model, calibrate, checkpoint.settings.data.longest_side)
     with atomic(path) as name:
-        write(exported(checkpoint, input), name)
+        name.write_bytes(model.SerializeToString())
 
 
 def exported(checkpoint: Checkpoint, input: Input = "float") -> "ModelProto":
@@ -227,8 +245,9 @@ def pad_explicitly(model: "ModelProto") -> None:
 
 def simplified(path: Path) -> "ModelProto":
     """The model with constants computed and norms folded into convolutions, by onnxruntime."""
-    import onnx
     import onnxruntime
+
+    import onnx
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -262,16 +281,12 @@ def describe(model: "ModelProto", checkpoint: Checkpoint, input: Input) -> None:
     model.doc_string = "Semantic segmentation learned from image-level tags alone"
 
 
-def write(model: "ModelProto", path: Path) -> None:
-    """Write a model that may be larger than a protobuf message, if its weights fit into one."""
-    path.write_bytes(model.SerializeToString())
-
-
 def need_onnx() -> Any:
     """The packages that an export needs. Raises SettingError where they are missing."""
     try:
-        import onnx
         import onnxruntime  # noqa: F401
+
+        import onnx
     except ModuleNotFoundError as error:
         raise SettingError(f"ONNX needs `pip install 'wsfcn[onnx]'` ({error})") from None
     return onnx

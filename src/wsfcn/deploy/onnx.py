@@ -66,7 +66,8 @@ class OnnxNetwork:
         return image if self.takes_bytes else image.astype(np.float32) / np.float32(255)
 
     def __call__(self, images: Shaped[np.ndarray, "b 3 h w"]) -> Seen:
-        return Seen(*run(self.session, ("masks", "tags"), {IMAGE: images}))
+        masks, tags = run(self.session, ("masks", "tags"), {IMAGE: images})
+        return Seen(masks.astype(np.float32, copy=False), tags)
 
     def parts(self) -> Parts:
         from wsfcn.deploy.parts import OnnxParts

@@ -73,7 +73,8 @@ class OnnxParts:
     def seen(
         self, deep: Float[np.ndarray, "b d y x"], logits: Float[np.ndarray, "b n h w"]
     ) -> Seen:
-        return Seen(*self._seen(deep, logits))
+        masks, tags = self._seen(deep, logits)
+        return Seen(masks.astype(np.float32, copy=False), tags)
 
 
 class Part:

@@ -1,5 +1,9 @@
 """The network: backbone, context, fusion, head. A method is a choice of these four."""
 
+from collections.abc import Sequence
+from importlib import import_module
+from os import PathLike
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -78,6 +82,21 @@ class Segmenter(nn.Module):
     def local_evidence(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"] | None:
         """Logits of local evidence (stride 8), which training alone looks for."""
         return self.evidence((image - self.mean) / self.std) if self.evidence else None
+
+    @classmethod
+    def from_pretrained(cls, source: str | PathLike[str]) -> "Segmenter":
+        """The network of a folder, of a repository (`hf://user/name`) or of a ready model.
+
+        Users of other libraries look for it here; the floor that does it is asked by name.
+        """
+        return import_module("wsfcn.deploy.load").open_checkpoint(source).model
+
+    def save_pretrained(
+        self, folder: str | PathLike[str], classes: Sequence[str], settings: ModelSettings
+    ) -> None:
+        """Write ``model.safetensors`` and ``config.json``, with the names of the classes, the
+        background first, and the settings the network was built with."""
+        import_module("wsfcn.deploy.pretrained").save_network(folder, self, classes, settings)
 
     def _freeze(self, stride: int) -> None:
         """Fix the backbone's layers up to ``stride``, and its batch norms with their statistics."""

@@ -1,0 +1,177 @@
+"""Forms of one network side by side: PyTorch, onnxruntime (float32, float16, int8), OpenVINO.
+
+    python benchmarks/onnx.py CHECKPOINT PICTURES... [--sides 320 640] [--truth DIR]
+
+Pictures per second of each form at each longer side (one view, no CRF, the picture in memory), peak
+memory of a process of its own, size of the file, and the share of pixels with PyTorch's class;
+with the folder of true masks also mIoU at the network's own side. Decoding alone is the first line.
+int8 is calibrated on the first hundred pictures. OpenVINO takes part where it is installed.
+"""
+
+import argparse
+import resource
+import tempfile
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from wsfcn.evaluation import evaluate_folder
+from wsfcn.images import read_picture, reduced, write_mask
+from wsfcn.inference.folder import find_pictures
+
+FORMS = ("decoding", "PyTorch", "onnxruntime", "onnxruntime fp16", "onnxruntime int8", "OpenVINO")
+CALIBRATED_ON = 100
+
+
+class OpenVino:
+    """The float32 file in OpenVINO, behind the same face."""
+
+    def __init__(self, path: Path) -> None:
+        import openvino
+
+        from wsfcn.deploy.onnx import OnnxNetwork
+
+        ours = OnnxNetwork(path)
+        self.classes, self.longest_side, self.image = ours.classes, ours.longest_side, ours.image
+        self.network = openvino.compile_model(path)
+
+    def __call__(self, images: np.ndarray) -> Any:
+        from wsfcn.inference.network import Seen
+
+        found = self.network(images)
+        return Seen(found["probabilities"], found["tags"])
+
+
+def opened(form: str, source: str, folder: Path) -> Any:
+    """The network in one of its forms."""
+    from wsfcn.deploy.load import open_network
+
+    if form == "PyTorch":
+        return open_network(source, "cpu")
+    if form == "OpenVINO":
+        return OpenVino(folder / "fp32.onnx")
+    return open_network(folder / f"{file_of(form)}.onnx", "cpu")
+
+
+def file_of(form: str) -> str:
+    return {"onnxruntime": "fp32", "OpenVINO": "fp32"}.get(form, form.split()[-1])
+
+
+class Measured(NamedTuple):
+    rates: list[float]
+    gigabytes: float
+    masks: list[np.ndarray]
+
+
+def measure(
+    form: str, source: str, pictures: list[Path], sides: list[int], folder: Path
+) -> Measured:
+    """Pictures per second at each side, and the masks at the network's own."""
+    from wsfcn.config import PredictSettings
+    from wsfcn.inference.predictor import Predictor
+
+    rates, masks = [], []
+    if form == "decoding":
+        for side in sides:
+            started = perf_counter()
+            for path in pictures:
+                reduced(read_picture(path), side)
+            rates.append(len(pictures) / (perf_counter() - started))
+        return Measured(rates, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, [])
+    network = opened(form, source, folder)
+    for side in sides:
+        predictor = Predictor(network, PredictSettings(max_side=0))
+        shown = [resized(read_picture(path), side) for path in pictures]
+        predictor.predict(shown[0])
+        started = perf_counter()
+        for picture in shown:
+            predictor.predict(picture)
+        rates.append(len(pictures) / (perf_counter() - started))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    predictor = Predictor(network)
+    masks = [predictor.predict(path).mask for path in pictures]
+    return Measured(rates, memory, masks)
+
+
+def resized(picture: Image.Image, side: int) -> Image.Image:
+    """The picture with a longer side of ``side`` pixels, enlarged if need be."""
+    factor = side / max(picture.size)
+    width, height = (max(1, round(length * factor)) for length in picture.size)
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def export_all(source: str, pictures: list[Path], folder: Path) -> None:
+    """Write each ONNX form into the folder."""
+    from wsfcn.deploy.export import export_onnx
+    from wsfcn.deploy.load import open_checkpoint
+
+    checkpoint = open_checkpoint(source)
+    some = pictures[:CALIBRATED_ON]
+    export_onnx(folder / "fp32.onnx", checkpoint)
+    export_onnx(folder / "fp16.onnx", checkpoint, precision="fp16")
+    export_onnx(folder / "int8.onnx", checkpoint, precision="int8", calibrate=some)
+
+
+def miou(masks: list[np.ndarray], pictures: list[Path], truth: Path, classes: Any) -> float:
+    """Of the masks against the truth, in per cent."""
+    with tempfile.TemporaryDirectory() as folder:
+        for mask, path in zip(masks, pictures, strict=True):
+            write_mask(Path(folder) / f"{path.stem}.png", mask)
+        names = [path.stem for path in pictures]
+        return evaluate_folder(Path(folder), truth, classes, names).miou
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checkpoint")
+    parser.add_argument("pictures", nargs="+")
+    parser.add_argument("--sides", nargs="+", type=int, default=[320, 640])
+    parser.add_argument("--truth", type=Path, help="folder of true masks, for mIoU")
+    arguments = parser.parse_args()
+    pictures = find_pictures(arguments.pictures)
+    table = Table(title=f"{len(pictures)} pictures, one view")
+    table.add_column("form")
+    for side in arguments.sides:
+        table.add_column(f"pictures/s at {side}", justify="right")
+    for column in ("GB at most", "MB of file", "mask as PyTorch's", "mIoU"):
+        table.add_column(column, justify="right")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        export_all(arguments.checkpoint, pictures, folder)
+        expected: list[np.ndarray] = []
+        for form in FORMS:
+            with get_context("spawn").Pool(1) as pool:
+                asked = (form, arguments.checkpoint, pictures, arguments.sides, folder)
+                try:
+                    found = pool.apply(measure, asked)
+                except ModuleNotFoundError as error:
+                    print(f"{form}: not measured ({error})")
+                    continue
+            rates = (f"{rate:.1f}" for rate in found.rates)
+            if not found.masks:
+                table.add_row(form, *rates, f"{found.gigabytes:.2f}")
+                continue
+            expected = expected or found.masks
+            pairs = zip(found.masks, expected, strict=True)
+            same = np.mean([(mask == other).mean() for mask, other in pairs])
+            file = folder / f"{file_of(form)}.onnx"
+            size = f"{file.stat().st_size / 1e6:.1f}" if file.exists() else ""
+            quality = ""
+            if arguments.truth:
+                from wsfcn.deploy.load import open_checkpoint
+
+                classes = open_checkpoint(arguments.checkpoint).classes
+                quality = f"{miou(found.masks, pictures, arguments.truth, classes):.2f}"
+            memory = f"{found.gigabytes:.2f}"
+            table.add_row(form, *rates, memory, size, f"{100 * same:.2f} %", quality)
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()

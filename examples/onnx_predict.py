@@ -1,0 +1,33 @@
+"""Masks from a file of `wsfcn export`, with NumPy, Pillow and onnxruntime alone.
+
+python examples/onnx_predict.py model.onnx photo.jpg mask.png
+"""
+
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+
+def main(model: str, photo: str, out: str) -> None:
+    session = onnxruntime.InferenceSession(model)
+    about = session.get_modelmeta().custom_metadata_map
+    classes, palette = json.loads(about["classes"]), json.loads(about["palette"])
+    picture = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
+    size = picture.size
+    picture.thumbnail([json.loads(about["longest_side"])] * 2)
+    image = np.asarray(picture).transpose(2, 0, 1)[None]
+    if json.loads(about["input"]) == "float":
+        image = image.astype(np.float32) / 255
+    (masks,), (tags,) = session.run(["probabilities", "tags"], {"image": image})
+    masks[1:][tags <= 0.1] = 0  # classes that the picture does not seem to contain
+    mask = Image.fromarray(masks.argmax(0).astype(np.uint8))
+    mask.putpalette(np.array(palette, np.uint8).tobytes())
+    mask.resize(size, Image.Resampling.NEAREST).save(out)
+    print(*(f"{name} {tag:.2f}" for name, tag in zip(classes[1:], tags, strict=True)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
