@@ -66,13 +66,14 @@ class Hub(BaseHTTPRequestHandler):
             while size := int(self.rfile.readline(), 16):
                 body += self.rfile.read(size)
                 self.rfile.readline()
+        here = f"http://{self.headers['Host']}"
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.refuse(401, "Unauthorized")
         elif self.path == "/api/repos/create":
             asked = json.loads(body)
             name = "/".join(part for part in (asked.get("organization"), asked["name"]) if part)
             self.repositories.setdefault(name, {})
-            self.tell({"url": f"http://hub/{name}", "name": name})
+            self.tell({"url": f"{here}/{name}", "name": name})
         elif self.path == "/api/validate-yaml":
             self.tell({"errors": [], "warnings": []})
         elif "/preupload/" in self.path:
@@ -91,7 +92,7 @@ class Hub(BaseHTTPRequestHandler):
                 if item["key"] == "file":
                     content = base64.b64decode(item["value"]["content"])
                     self.repositories[found[1]][item["value"]["path"]] = content
-            self.tell({"commitUrl": f"http://hub/{found[1]}/commit/{COMMIT}", "commitOid": COMMIT})
+            self.tell({"commitUrl": f"{here}/{found[1]}/commit/{COMMIT}", "commitOid": COMMIT})
         else:
             self.refuse(404, "RepoNotFound")
 

@@ -91,6 +91,7 @@ def test_what_the_hub_refuses_is_one_line(content, name, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow  # the Hub library tries again and again
 def test_without_a_network_or_a_token_it_is_one_line(content, run, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "wrong")
     with pytest.raises(CheckpointError, match=r"user/new: .+") as error:
