@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 from cyclopts.config import Dict
 
-from wsfcn import __version__
+import wsfcn
 from wsfcn.config import (
     DataSettings,
     ExchangeSettings,
@@ -35,7 +35,7 @@ EXCHANGE_DEFAULTS = ExchangeSettings()
 
 app = App(
     name="wsfcn",
-    version=__version__,
+    version=wsfcn.__version__,
     help="Semantic segmentation learned from image-level tags alone: tags in, masks out.",
     default_parameter=Parameter(consume_multiple=True, negative=()),
 )

@@ -4,7 +4,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
-from scipy.ndimage import label
 
 Regions = Literal["classes", "components"]
 """What one object covers: all pixels of a class, or those that touch each other."""
@@ -14,6 +13,8 @@ def regions_of(mask: Bool[np.ndarray, "h w"], regions: Regions) -> list[Bool[np.
     """The pixels of a class, whole or split where they do not touch, not even at a corner."""
     if regions == "classes":
         return [mask] if mask.any() else []
+    from scipy.ndimage import label  # takes its time
+
     numbers = np.empty(mask.shape, np.int32)
     label(mask, np.ones((3, 3)), output=numbers)
     return [numbers == n for n in range(1, numbers.max(initial=0) + 1)]
@@ -52,6 +53,8 @@ def small_parts(
     region: Bool[np.ndarray, "h w"], smallest: int
 ) -> tuple[Bool[np.ndarray, "h w"], int]:
     """The pixels of the parts smaller than so many pixels, and the number of these parts."""
+    from scipy.ndimage import label
+
     numbers = np.empty(region.shape, np.int32)
     label(region, output=numbers)
     small = np.bincount(numbers.ravel()) < smallest
