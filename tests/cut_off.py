@@ -18,7 +18,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
 def run(root: Path, out: Path, *, workers: int = 0, **changes: Any) -> Path:
-    """The training, from the start or from where it was cut off."""
+    """The training, from the start or from where it was cut off; on one thread, whoever calls."""
+    torch.set_num_threads(1)
     settings = tiny.settings(
         root,
         out,
@@ -115,7 +116,6 @@ def main() -> None:
     import sys
     import traceback
 
-    torch.set_num_threads(1)
     folder, trials = Path(sys.argv[1]), int(sys.argv[2])
     seed = int(sys.argv[3]) if sys.argv[3:] else 0
     root = tiny.scenes(folder / "scenes", STEPS)

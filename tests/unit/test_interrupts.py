@@ -143,7 +143,6 @@ def test_a_training_runs_outside_the_main_thread(root, tmp_path):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_signals_at_random_moments(root, whole, tmp_path, seed):
     """A few of the trials that `python tests/cut_off.py FOLDER TRIALS` makes by the hundred."""
-    torch.set_num_threads(1)
     assert cut_off.cut_at_random(root, tmp_path / "run", seed, longest=4.0)
     assert cut_off.differences(tmp_path / "run", whole) == []
 
