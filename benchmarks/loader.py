@@ -30,7 +30,7 @@ def main() -> None:
     torch.set_num_threads(1)
     paths = pictures_in(arguments.pictures)
     settings = DataSettings(crop=arguments.crop)
-    pictures = [TaggedPicture(path, ("thing",)) for path in paths]
+    pictures = [TaggedPicture(path, ("thing",), path.stem) for path in paths]
     classes = Classes(("background", "thing"))
     samples = TrainingSet(
         pictures, classes, training_transform(settings), 0, at_least=smallest_side(settings)

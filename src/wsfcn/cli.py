@@ -132,10 +132,10 @@ def predict(
         Run folder, checkpoint, ONNX file of `wsfcn export`, hf://user/name, or the name of a ready
         model (`wsfcn models`).
     pictures
-        Picture files, folders or globs.
+        Picture files, folders with all that are in them, or globs.
     out
-        Folder for the masks: indexed PNGs named like the pictures. With --to, that form's file or
-        folder.
+        Folder for the masks: indexed PNGs named like the pictures, in the same folders. With --to,
+        that form's file or folder.
     overlays
         Write each picture with its mask painted over it, too.
     probabilities
@@ -160,7 +160,7 @@ def predict(
         One view; several views and the CRF; or the paper's views and CRF. Further options win.
     """
     from wsfcn.deploy.load import open_network
-    from wsfcn.inference.folder import find_pictures, part_of, predict_folder
+    from wsfcn.inference.folder import named_pictures, part_of, predict_folder
     from wsfcn.inference.predictor import Predictor
 
     if to is None and (add or exchange != EXCHANGE_DEFAULTS):
@@ -171,6 +171,7 @@ def predict(
             "--skip-existing go"
         )
     if to:
+        from wsfcn.inference.folder import find_pictures
         from wsfcn.inference.forms import predict_form
 
         found, named = part_of(find_pictures(pictures), out, part)
@@ -181,7 +182,8 @@ def predict(
             print(f"wsfcn: {line}", file=sys.stderr)
         print(f"{done.count} pictures: {out}")
         return 1 if done.broken else 0
-    found, coco = part_of(find_pictures(pictures), coco, part)
+    names = named_pictures(pictures, out)
+    found, coco = part_of([*names], coco, part)
     predictor = Predictor(open_network(source, device), settings)
     broken = predict_folder(
         predictor,
@@ -192,6 +194,7 @@ def predict(
         coco=coco,
         regions=regions,
         skip_existing=skip_existing,
+        names=names,
     )
     for error in broken:
         print(f"wsfcn: {error}", file=sys.stderr)
@@ -539,7 +542,7 @@ def report(
         Folder of their true masks.
     """
     from wsfcn.checkpoint import load_checkpoint
-    from wsfcn.inference.folder import find_pictures
+    from wsfcn.inference.folder import named_pictures
     from wsfcn.report import worst_and_best, write_report
 
     groups = None
@@ -547,7 +550,7 @@ def report(
         if not masks or not truth:
             raise SettingError("report: pictures need --masks DIR and --truth DIR")
         classes = load_checkpoint(run).classes
-        groups = worst_and_best(find_pictures(pictures), masks, truth, classes)
+        groups = worst_and_best(named_pictures(pictures), masks, truth, classes)
     print(f"report: {write_report(run, groups)}")
 
 

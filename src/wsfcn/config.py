@@ -39,11 +39,29 @@ class DataSettings(Checked, group="data"):
     """Split to learn from; without a train.txt, all tagged pictures that are not in `val`."""
     val: str = "val"
     """Split to validate on; without a val.txt, a tenth of the tagged pictures, set aside."""
-    tags: Literal["auto", "csv", "jsonl", "npy", "coco", "voc", "folders"] = "auto"
-    """Form of the tags: tags.csv, metadata.jsonl, cls_labels.npy, COCO JSON, VOC XML, one folder a
+    tags: Literal[
+        "auto",
+        "csv",
+        "jsonl",
+        "npy",
+        "mvtec",
+        "fiftyone",
+        "label-studio",
+        "cvat",
+        "coco",
+        "voc",
+        "yolo",
+        "folders",
+    ] = "auto"
+    """Form of the tags: a table (tags.csv, ...), JSON lines, cls_labels.npy, the layout of MVTec
+    AD, an export of FiftyOne, Label Studio or CVAT, COCO JSON, VOC XML, YOLO's labels, a folder a
     class; or the first of these that the folder holds."""
-    untagged: bool = False
-    """Accept pictures without a tag, as examples of the background."""
+    untagged: bool | None = None
+    """Take pictures without a tag as examples of the background; without a word they are, and
+    their number is told. `--data.untagged=false` refuses them."""
+    normal: tuple[str, ...] = ()
+    """Names of folders or tags that say that nothing is there, beside good, ok, normal, healthy,
+    negative, none, free and background."""
     broken: Count = 10
     """Pictures that cannot be read before a training stops; up to then it passes them over, each
     with a warning (counted by each worker, anew each epoch)."""

@@ -174,8 +174,9 @@ def evaluate_folder(
     boundary: bool = False,
     labels: bool = False,
 ) -> Metrics:
-    """Compare the PNGs of two folders, paired by name; every truth needs its mask.
+    """Compare the PNGs of two folders and the folders in them, paired by name.
 
+    Every truth needs its mask.
     With ``names``, only these pictures. ``boundary`` adds the boundary IoU; ``labels`` allows 255
     in a mask, as in pseudo-labels, and without ``names`` takes those of which there is a truth.
     Raises MaskError for a mask that is missing, has another size than its truth, or values beyond
@@ -184,11 +185,11 @@ def evaluate_folder(
     counts = ConfusionMatrix(classes, boundary=boundary, labels=labels)
     if labels and names is None:
         # Labels exist for training pictures alone, truth perhaps for some of these.
-        names = sorted(p.stem for p in masks.glob("*.png") if (truth / p.name).exists())
+        names = [name for name in names_below(masks) if truth_of(truth, name).exists()]
     for name in names_in(truth, names):
         path = masks / f"{name}.png"
         try:
-            counts.update(read_mask(truth / f"{name}.png"), read_mask(path))
+            counts.update(read_mask(truth_of(truth, name)), read_mask(path))
         except MaskError as error:
             raise MaskError(f"{path}, {error}") from None
     return counts.compute()
@@ -209,7 +210,7 @@ def background_curve(
     counts = {value: ConfusionMatrix(classes) for value in values}
     for name in names_in(truth, names):
         path = masks / f"{name}.npz"
-        true = read_mask(truth / f"{name}.png")
+        true = read_mask(truth_of(truth, name))
         index, probabilities = read_soft_masks(path, classes, true.shape)
         probabilities[index == 0] = -1
         winner = index[probabilities.argmax(0)]
@@ -256,10 +257,22 @@ def read_soft_masks(
 def names_in(truth: Path, names: Sequence[str] | None) -> Sequence[str]:
     """The given names, or those of all PNGs in a folder. Raises MaskError where there is none."""
     if names is None:
-        names = sorted(path.stem for path in truth.glob("*.png"))
+        names = names_below(truth)
     if not names:
         raise MaskError(f"{truth}: no .png to compare with")
     return names
+
+
+def names_below(folder: Path) -> list[str]:
+    """The PNGs in a folder and the folders in it: their paths there, without suffix."""
+    paths = folder.rglob("*.png")
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in paths)
+
+
+def truth_of(folder: Path, name: str) -> Path:
+    """The truth of a picture: a/b.png for a/b, or b.png where there is no folder a."""
+    path = folder / f"{name}.png"
+    return path if path.parent.is_dir() else folder / path.name
 
 
 def print_metrics(metrics: Metrics) -> None:

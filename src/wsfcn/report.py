@@ -126,28 +126,31 @@ def _thumbnail(path: Path) -> Image.Image:
 
 
 def worst_and_best(
-    pictures: Sequence[Path], masks: Path, truth: Path, classes: Classes, count: int = 9
+    pictures: Mapping[Path, str], masks: Path, truth: Path, classes: Classes, count: int = 9
 ) -> dict[str, list[Example]]:
-    """The pictures of the lowest and of the highest mIoU, for `write_report`. Raises MaskError."""
+    """The pictures of the lowest and of the highest mIoU, for `write_report`. Raises MaskError.
+
+    ``pictures`` are files with the names of their masks.
+    """
     rated = []
-    for path in pictures:
-        found, true = read_mask(masks / f"{path.stem}.png"), read_mask(truth / f"{path.stem}.png")
+    for path, name in pictures.items():
+        found, true = read_mask(masks / f"{name}.png"), read_mask(truth / f"{name}.png")
         counts = ConfusionMatrix(classes)
         try:
             counts.update(true, found)
         except MaskError as error:
-            raise MaskError(f"{masks / path.stem}.png, {error}") from None
-        rated.append((counts.compute().miou, path))
+            raise MaskError(f"{masks / name}.png, {error}") from None
+        rated.append((counts.compute().miou, name, path))
     rated.sort()
     groups = {}
     for title, group in (("Worst", rated[:count]), ("Best", rated[::-1][:count])):
         groups[f"{title} pictures: picture, mask, truth"] = [
             Example(
-                f"{path.stem}, mIoU {miou:.0f}",
+                f"{name}, mIoU {miou:.0f}",
                 read_picture(path),
-                *(read_mask(folder / f"{path.stem}.png") for folder in (masks, truth)),
+                *(read_mask(folder / f"{name}.png") for folder in (masks, truth)),
             )
-            for miou, path in group
+            for miou, name, path in group
         ]
     return groups
 

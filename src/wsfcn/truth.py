@@ -4,12 +4,27 @@ Nothing here looks at what a mask shows, but for the values that no class has.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 
 from wsfcn.errors import DataError, MaskError
 from wsfcn.images import read_mask, size_of
 from wsfcn.types import IGNORE
+
+
+class Truth(NamedTuple):
+    """The truth mask of a picture."""
+
+    path: Path
+    mark: int | None = None
+    """The class that all values but 0 stand for; None where the values are classes."""
+
+    def read(self) -> UInt8[np.ndarray, "h w"]:
+        """Class indices; only evaluation asks for them. Raises MaskError."""
+        mask = read_mask(self.path)
+        return mask if self.mark is None else np.where(mask > 0, self.mark, 0).astype(np.uint8)
 
 
 def check_size(picture: Path, mask: Path) -> None:
@@ -29,12 +44,12 @@ def check_size(picture: Path, mask: Path) -> None:
         )
 
 
-def check_values(mask: Path, classes: int) -> None:
+def check_values(truth: Truth, classes: int) -> None:
     """Raise MaskError for values that are no class, nor 255, which counts nowhere."""
-    values = np.unique(read_mask(mask))
+    values = np.unique(truth.read())
     odd = [int(value) for value in values if value >= classes and value != IGNORE]
     if odd:
         raise MaskError(
-            f"{mask}: value {odd[0]}, but there are {classes} classes with the background; is it "
+            f"{truth.path}: value {odd[0]}, but there are {classes} classes with the background; is it "
             "made for another classes.txt?"
         )

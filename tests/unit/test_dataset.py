@@ -56,11 +56,12 @@ def test_tag_vector():
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("tags.csv", "picture;tags\n", "line 1: the header must be `image,tags`"),
+        ("tags.csv", "picture;tags\n", "no picture is listed"),
+        ("tags.csv", "rows;tags\n", "line 1: no column is called image, file.*`rows,tags`"),
         ("tags.csv", "image,tags\nimages/00.png,cat,dog\n", "line 2: expected 2 columns"),
         ("tags.csv", "image,tags\n", "no picture is listed"),
         ("tags.csv", "image,tags\nimages/00.png,cat\nimages/99.png,cat\n", "line 3: no such pict"),
-        ("tags.csv", "image,tags\nimages/00.png,cat\nimages/00.png,dog\n", "line 3: .* twice"),
+        ("tags.csv", "image,tags\nimages/00.png,cat dog\nimages/00.png,\n", "line 3: .* twice"),
         ("classes.txt", "background\ncat\ndogs\n", "line 3: unknown tag 'dog'. Did you mean 'do"),
         ("classes.txt", "cat\ndog\n", "line 1: the first class must be 'background'"),
         ("val.txt", "\n", "the split is empty"),
@@ -73,6 +74,22 @@ def test_mistakes_get_one_line(root, file, text, message):
         open_data(DataSettings(root=root))
     assert str(root) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_split_that_is_not_there_is_an_error(root):
+    (root / "small.txt").write_text("03\n")
+    with pytest.raises(DataError, match=r"data.train: no split 'smal'.*Did you mean 'small'"):
+        open_data(DataSettings(root=root, train="smal"))
+    with pytest.raises(DataError, match="data.val: no split 'nonexist'"):
+        open_data(DataSettings(root=root, val="nonexist"))
+    assert [p.name for p in open_data(DataSettings(root=root, train="small")).train] == ["03"]
+
+
+def test_splits_that_overlap_are_noted(root):
+    (root / "train.txt").write_text("01\n02\n")
+    (root / "val.txt").write_text("02\n03\n")
+    (note,) = open_data(DataSettings(root=root)).notes
+    assert "1 pictures are both learned from and validated on, such as 02" in note
 
 
 def test_missing_root_is_named(tmp_path):

@@ -160,6 +160,21 @@ def test_the_background_curve_by_hand(tmp_path):
         background_curve(tmp_path / "truth", tmp_path / "truth", classes)
 
 
+def test_masks_in_folders_are_paired_by_their_paths(tmp_path):
+    classes = Classes(("background", "cat"))
+    truth = np.eye(4, dtype=np.uint8)
+    for name, mask in (("a/1", truth), ("b/1", 1 - truth)):
+        write_mask(tmp_path / "truth" / f"{name}.png", mask)
+        write_mask(tmp_path / "masks" / f"{name}.png", mask)
+    write_mask(tmp_path / "masks" / "b/2.png", truth)  # a picture without a truth
+    assert evaluate_folder(tmp_path / "masks", tmp_path / "truth", classes).miou == 100
+    labels = evaluate_folder(tmp_path / "masks", tmp_path / "truth", classes, labels=True)
+    assert labels.confusion.sum() == 32
+    write_mask(tmp_path / "bare" / "2.png", truth)
+    bare = evaluate_folder(tmp_path / "masks", tmp_path / "bare", classes, ["b/2"])
+    assert bare.miou == 100
+
+
 @pytest.mark.slow
 def test_a_validation_set_takes_seconds(tmp_path):
     from time import perf_counter

@@ -16,7 +16,7 @@ from wsfcn.errors import CheckpointError, PictureError, SettingError
 from wsfcn.exchange.convert import convert
 from wsfcn.files import read_lines
 from wsfcn.images import read_mask
-from wsfcn.inference.folder import find_pictures, part_of, predict_folder
+from wsfcn.inference.folder import find_pictures, named_pictures, part_of, predict_folder
 from wsfcn.inference.forms import predict_form
 from wsfcn.inference.multiscale import average, look
 from wsfcn.inference.outputs import annotations
@@ -185,6 +185,33 @@ def test_a_folder_of_masks_and_what_goes_with_them(network, pictures, tmp_path, 
             assert 0 <= item["score"] <= 1
     results = json.loads(coco.read_text())["annotations"]
     assert len(loaded.loadRes(results).anns) == len(results) > 0
+
+
+def test_folders_are_kept(network, tmp_path):
+    for n, name in enumerate(("cat/1.jpg", "dog/1.jpg", "masks/cat/1.png")):
+        path = tmp_path / "in" / "images" / name
+        path = path if n < 2 else tmp_path / "in" / name
+        path.parent.mkdir(parents=True)
+        picture(seed=n).save(path)
+    out, coco = tmp_path / "in" / "out", tmp_path / "o.json"
+    for _ in range(2):  # what was written is no picture, the second time
+        names = named_pictures([tmp_path / "in"], out)
+        assert [*names.values()] == ["cat/1", "dog/1"]
+        predict_folder(
+            Predictor(network),
+            [*names],
+            out,
+            overlays=True,
+            probabilities=True,
+            coco=coco,
+            names=names,
+        )
+    written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*"))
+    assert written == [
+        f"{k}/1{end}" for k in ("cat", "dog") for end in ("-overlay.jpg", ".npz", ".png")
+    ]
+    files = [item["file_name"] for item in json.loads(coco.read_text())["images"]]
+    assert files == ["cat/1.jpg", "dog/1.jpg"]
 
 
 def test_an_interrupted_run_goes_on(network, pictures, tmp_path):

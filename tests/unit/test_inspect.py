@@ -76,7 +76,7 @@ def test_broken_unlisted_and_duplicate_pictures_are_named(root):
 def test_what_would_stop_a_training_is_an_error(root):
     (root / "tags.csv").write_text("image,tags\nimages/00.png,\nimages/01.png,cat\n")
     found = inspect_data(DataSettings(root=root))
-    assert "--data.untagged" in found.errors[0]
+    assert "line 1: '11' has no tags" in found.errors[0]
     assert found.untagged == 1
     assert inspect_data(DataSettings(root=root / "nowhere")).errors
 

@@ -59,12 +59,12 @@ def test_worst_and_best_pictures(tmp_path):
     classes = Classes(("background", "cat"))
     truth = np.zeros((4, 4), np.uint8)
     truth[:2] = 1
-    pictures = []
+    pictures = {}
     for n in range(3):
         guess = truth.copy()
         guess[: n + 1, :2] = 0
-        pictures.append(tmp_path / f"p{n}.png")
-        Image.new("RGB", (4, 4)).save(pictures[-1])
+        pictures[tmp_path / f"p{n}.png"] = f"p{n}"
+        Image.new("RGB", (4, 4)).save(tmp_path / f"p{n}.png")
         write_mask(tmp_path / "truth" / f"p{n}.png", truth)
         write_mask(tmp_path / "masks" / f"p{n}.png", guess if n < 2 else truth)
     groups = worst_and_best(pictures, tmp_path / "masks", tmp_path / "truth", classes, count=1)

@@ -3,6 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
+from wsfcn.data.tags import read_tags
 
 from wsfcn.data.classes import read_classes
 from wsfcn.data.scenes import (
@@ -14,7 +15,6 @@ from wsfcn.data.scenes import (
     draw_scene,
     write_scenes,
 )
-from wsfcn.data.tags import read_tags
 from wsfcn.images import read_mask
 
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from wsfcn.config import DataSettings
 from wsfcn.data.dataset import open_data
-from wsfcn.data.tags import READERS, join_tags, read_tags, split_tags
+from wsfcn.data.forms import FORMS, read_tags
+from wsfcn.data.forms.names import join_tags, split_cell
 from wsfcn.errors import TagError
 
 COCO128 = Path(__file__).parents[3] / "shared/data/coco128"
@@ -66,15 +67,60 @@ def as_voc(root: Path) -> None:
         (root / "Annotations" / f"{name}.xml").write_text(f"<annotation>{boxes}</annotation>")
 
 
-FORMS = {"csv": as_csv, "jsonl": as_jsonl, "npy": as_npy, "coco": as_coco, "voc": as_voc}
+def as_fiftyone(root: Path) -> None:
+    labels = {name: list(tags) for name, tags in EXPECTED.items()}
+    content = {"classes": ["cat", "dog"], "labels": labels}
+    (root / "labels.json").write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize("form", FORMS)
+def as_label_studio(root: Path) -> None:
+    tasks = [
+        {
+            "data": {"image": f"/data/upload/1/0a1b2c3d-{name}.jpg"},
+            "annotations": [{"result": [{"type": "choices", "value": {"choices": list(tags)}}]}],
+        }
+        for name, tags in EXPECTED.items()
+    ]
+    (root / "project-1.json").write_text(json.dumps(tasks))
+
+
+def as_cvat(root: Path) -> None:
+    images = "".join(
+        f'<image id="{n}" name="images/{name}.jpg" width="8" height="6">'
+        + "".join(f'<tag label="{tag}"/><box label="{tag}" xtl="0"/>' for tag in tags)
+        + "</image>"
+        for n, (name, tags) in enumerate(EXPECTED.items())
+    )
+    (root / "annotations.xml").write_text(f"<annotations>{images}</annotations>")
+
+
+def as_yolo(root: Path) -> None:
+    (root / "data.yaml").write_text("names: [cat, dog]\n")
+    (root / "labels").mkdir()
+    for name, tags in EXPECTED.items():
+        lines = [f"{['cat', 'dog'].index(tag)} 0.5 0.5 0.1 0.1\n" for tag in [*tags, *tags]]
+        (root / "labels" / f"{name}.txt").write_text("".join(lines))
+
+
+WRITERS = {
+    "csv": as_csv,
+    "jsonl": as_jsonl,
+    "npy": as_npy,
+    "coco": as_coco,
+    "voc": as_voc,
+    "fiftyone": as_fiftyone,
+    "label-studio": as_label_studio,
+    "cvat": as_cvat,
+    "yolo": as_yolo,
+}
+
+
+@pytest.mark.parametrize("form", WRITERS)
 @pytest.mark.parametrize("named", [False, True])
 def test_each_form_is_recognised_and_read(tmp_path, form, named):
     for name in EXPECTED:
         picture(tmp_path / "images" / f"{name}.jpg")
-    FORMS[form](tmp_path)
+    WRITERS[form](tmp_path)
     tags = read_tags(tmp_path, form if named else "auto")
     assert {tagged.path.stem: tagged.tags for tagged in tags.pictures} == EXPECTED
     assert all(tagged.path.exists() for tagged in tags.pictures)
@@ -92,8 +138,8 @@ def test_class_folders(tmp_path):
         ("b", ("dog",)),
     ]
     with pytest.raises(TagError, match=r"--data\.untagged"):
-        open_data(DataSettings(root=tmp_path))
-    data = open_data(DataSettings(root=tmp_path, untagged=True))
+        open_data(DataSettings(root=tmp_path, untagged=False))
+    data = open_data(DataSettings(root=tmp_path))
     assert data.classes.names == ("background", "cat", "dog")
 
 
@@ -106,6 +152,8 @@ def test_folders_of_truth_and_pictures_are_no_classes(tmp_path):
 
 
 def test_captions_beside_the_instances_are_left_alone(tmp_path):
+    for name in EXPECTED:
+        picture(tmp_path / f"{name}.jpg")
     as_coco(tmp_path)
     (tmp_path / "annotations" / "captions.json").write_text('{"images": [], "annotations": []}')
     assert {tagged.path.stem for tagged in read_tags(tmp_path).pictures} == set(EXPECTED)
@@ -128,7 +176,7 @@ def test_the_background_as_a_tag_is_no_object(tmp_path):
 
 
 def test_every_form_has_a_test():
-    assert set(FORMS) | {"folders"} == set(READERS)
+    assert {*WRITERS, "folders", "mvtec"} == set(FORMS)  # the last two: test_folders.py
 
 
 @pytest.mark.skipif(not COCO128.exists(), reason="needs the 128 COCO pictures")
@@ -143,7 +191,7 @@ def test_real_coco_annotations():
 
 @pytest.mark.parametrize(("separator", "tags"), [(" ", ("a", "b")), (";", ("hot dog",)), (";", ())])
 def test_joined_tags_split_again(separator, tags):
-    assert split_tags(join_tags(tags, separator), separator) == tags
+    assert split_cell(join_tags(tags, separator), separator, ()) == tags
 
 
 def test_a_form_can_be_forced(tmp_path):
@@ -156,25 +204,41 @@ def test_a_form_can_be_forced(tmp_path):
     ("file", "text", "message"),
     [
         ("metadata.jsonl", "{", "line 1: not JSON"),
-        ("metadata.jsonl", '\n{"file_name": "a.jpg"}', "line 2: expected an object"),
-        ("metadata.jsonl", '{"file_name": "a.jpg", "tags": null}', "`tags`, a list of names"),
-        ("annotations/x.json", "[", "not JSON"),
+        ("metadata.jsonl", '\n["a.jpg"]', "line 2: expected an object"),
+        (
+            "metadata.jsonl",
+            '{"file_name": "a.jpg", "tags": null}',
+            "line 1: no tags; write an empty",
+        ),
+        ("metadata.jsonl", '{"file_name": "a.jpg", "tags": [null]}', "line 1: None is no name"),
+        ("metadata.jsonl", '{"file_name": "a.jpg", "tags": [["cat"]]}', r"line 1: \['cat'\] is no"),
+        ("metadata.jsonl", '{"file_name": "a.jpg", "tags": {"cat": 3}}', "nor 0 and 1 by name"),
+        ("metadata.jsonl", '{"file_name": "a.jpg"}', "line 1: no column of tags"),
+        ("metadata.jsonl", '{"file_name": "a.jpg", "tags": "nan"}', "line 1: 'nan' is no name"),
+        ("annotations/x.json", "[", "no COCO annotations"),
         (
             "annotations/x.json",
             '{"categories": [], "images": [{"id": 1, "file_name": "a.jpg"}],'
             ' "annotations": [{"image_id": 1, "category_id": 7}]}',
-            "no COCO annotations .nothing for 7",
+            "no COCO annotations .nothing for image 1 or category 7",
         ),
         ("annotations/x.json", '{"images": []}', "no COCO annotations"),
         ("Annotations/a.xml", "<annotation>", "a.xml: broken annotation"),
+        ("annotations.xml", "<annotations><image name='z.jpg'/></annotations>", "image .: no such"),
+        ("data.yaml", "names: 3", "no `names` of classes .read as a data set of YOLO"),
+        ("data.yaml", "names: {1: cat}", "must number the classes from 0"),
+        ("x.json", "[3]", "no list of tasks"),
+        ("x.json", '[{"data": {"image": "a.jpg"}, "annotations": []}]', "none of 1 tasks is annot"),
         ("cls_labels.npy", "no array", "no dictionary of numbers"),
     ],
 )
 def test_what_cannot_be_read_gets_one_line(tmp_path, file, text, message):
+    picture(tmp_path / "a.jpg")
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text(text)
     with pytest.raises(TagError, match=message) as caught:
         read_tags(tmp_path)
+    assert "(read as" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -1,5 +1,6 @@
 """Class lists: one name a line, the background first; the line number is the index in a mask."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,7 @@ COCO = _listed(
 
 def read_classes(path: Path) -> Classes:
     """Read a classes.txt. Raises DataError for no text, TagError where it cannot work."""
-    names = tuple(read_lines(path))
+    names = tuple(unicodedata.normalize("NFC", name) for name in read_lines(path))
     if names and names[0] != BACKGROUND:
         raise TagError(f"{path}, line 1: the first class must be '{BACKGROUND}', not '{names[0]}'")
     try:

@@ -27,8 +27,8 @@ from wsfcn.data.annotations import (
 )
 from wsfcn.data.classes import BACKGROUND
 from wsfcn.data.download import Archive
+from wsfcn.data.forms.names import join_tags
 from wsfcn.data.prepared import Prepared
-from wsfcn.data.tags import join_tags
 from wsfcn.errors import DataError
 from wsfcn.files import is_whole, write_lines, write_table
 from wsfcn.images import size_of, write_mask

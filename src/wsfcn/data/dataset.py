@@ -1,8 +1,11 @@
 """A data set: pictures, their tags, and the splits."""
 
+import os
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -13,11 +16,14 @@ from torch.utils.data import Dataset
 
 from wsfcn.config import DataSettings
 from wsfcn.data.classes import BACKGROUND, classes_of_objects, read_classes
-from wsfcn.data.tags import Tags, read_tags
+from wsfcn.data.forms import read_tags
+from wsfcn.data.forms.finding import PICTURE_FOLDERS, composed, posix, stem_of
+from wsfcn.data.splits import split
+from wsfcn.data.tagged import Tags
 from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import DataError, PictureError, PictureWarning, TagError
-from wsfcn.files import read_text
 from wsfcn.images import read_picture, reduced
+from wsfcn.truth import Truth
 from wsfcn.types import Batch, Classes, Sample
 
 
@@ -27,11 +33,9 @@ class TaggedPicture:
 
     path: Path
     tags: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The file name without its suffix: what split files and masks are named by."""
-        return self.path.stem
+    name: str
+    """Its path below the folder of pictures, without suffix: what split files and masks are named
+    by."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,35 @@ class TaggedPictures:
     train: tuple[TaggedPicture, ...]
     val: tuple[TaggedPicture, ...]
     masks: Path | None
+    form: str = ""
+    """The form of the tags, in words."""
+    notes: tuple[str, ...] = ()
+    """What is odd about it, each with what to do."""
+    marks: Mapping[str, Truth] = field(default_factory=dict)
+    """Truth masks that lie elsewhere, by the name of their picture."""
 
-    def truth(self, name: str) -> Path | None:
-        """The truth mask of a picture, where there is one."""
-        path = self.masks / f"{name}.png" if self.masks else None
-        return path if path and path.exists() else None
+    def truth(self, name: str) -> Truth | None:
+        """The truth mask of a picture, where there is one: masks/a/b.png for a/b, or masks/b.png
+        where no other picture is called b."""
+        if name in self.marks:
+            return self.marks[name]
+        if not self.masks:
+            return None
+        path = self.masks / f"{name}.png"
+        if path.exists():
+            return Truth(path)
+        bare = name.rpartition("/")[2]
+        if bare == name or bare in self.ambiguous:
+            return None
+        path = self.masks / f"{bare}.png"
+        return Truth(path) if path.exists() else None
+
+    @cached_property
+    def ambiguous(self) -> frozenset[str]:
+        """Last parts of names that several pictures have."""
+        names = {picture.name for picture in (*self.train, *self.val)}
+        counts = Counter(name.rpartition("/")[2] for name in names)
+        return frozenset(bare for bare, count in counts.items() if count > 1)
 
 
 def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPictures:
@@ -56,18 +84,15 @@ def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPicture
     ``tags`` are those of the folder, where they have been read already.
     Raises DataError, with file and line, for anything that training could not use.
     """
-    if settings.root is None:
-        raise DataError("no data: name its folder with --data.root DIR")
-    root = settings.root
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder")
-    tags = tags or read_tags(root, settings.tags)
+    root = folder_of(settings)
+    tags = tags or read_tags(root, settings.tags, settings.normal)
     classes = classes_of(root, tags)
-    pictures = {}
-    for path, found, where in tags.pictures:
-        if not path.exists():
-            raise DataError(f"{where}: no such picture {path}")
-        if not found and not settings.untagged:
+    marks: dict[str, Truth] = {}
+    pictures: dict[str, TaggedPicture] = {}
+    said: dict[str, str] = {}
+    base = os.path.abspath(tags.folder or picture_folder(root, tags))  # noqa: PTH100 (quicker)
+    for path, found, where, part in tags.pictures:
+        if not found and settings.untagged is False:
             raise TagError(
                 f"{where}: no tag; tag the picture, or use such pictures as examples of the "
                 "background with --data.untagged"
@@ -77,12 +102,33 @@ def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPicture
                 classes.index(tag)
             except TagError as error:
                 raise TagError(f"{where}: {error}") from None
-        if path.stem in pictures:
-            raise DataError(f"{where}: two pictures are named '{path.stem}'; names must differ")
-        pictures[path.stem] = TaggedPicture(path, found)
-    train, val = _split(root, settings, pictures)
+        name = name_below(base, path)
+        if name in pictures:
+            raise DataError(f"{where}: two pictures are named '{name}'; names must differ")
+        pictures[name] = TaggedPicture(path, found, name)
+        said[name] = part
+        if path in tags.marks and len(found) == 1:
+            marks[name] = Truth(tags.marks[path], classes.index(found[0]))
+    train, val, notes = split(root, settings, said)
     masks = root / "masks"
-    return TaggedPictures(classes, train, val, masks if masks.is_dir() else None)
+    return TaggedPictures(
+        classes,
+        tuple(pictures[name] for name in train),
+        tuple(pictures[name] for name in val),
+        masks if masks.is_dir() else None,
+        tags.form,
+        (*tags.notes, *notes),
+        marks,
+    )
+
+
+def folder_of(settings: DataSettings) -> Path:
+    """The folder of a data set. Raises DataError where there is none."""
+    if settings.root is None:
+        raise DataError("no data: name its folder with --data.root DIR")
+    if not settings.root.is_dir():
+        raise DataError(f"{settings.root}: no such folder")
+    return settings.root
 
 
 def classes_of(root: Path, tags: Tags) -> Classes:
@@ -90,43 +136,33 @@ def classes_of(root: Path, tags: Tags) -> Classes:
     if (root / "classes.txt").exists():
         return read_classes(root / "classes.txt")
     implied = sorted({tag for picture in tags.pictures for tag in picture.tags} - {BACKGROUND})
+    if not (tags.objects or implied):
+        raise TagError(
+            f"{root}: none of {len(tags.pictures)} pictures has a tag (read as {tags.form}); tag "
+            "those that show what is to be found"
+        )
     return classes_of_objects(tags.objects or implied)
 
 
-def _split(
-    root: Path, settings: DataSettings, pictures: dict[str, TaggedPicture]
-) -> tuple[tuple[TaggedPicture, ...], tuple[TaggedPicture, ...]]:
-    """Training and validation pictures, from split files where they exist."""
-    val = _read_split(root / f"{settings.val}.txt", pictures)
-    train = _read_split(root / f"{settings.train}.txt", pictures)
-    if val is None:
-        # Every tenth of what training does not claim, so that the same pictures are set aside
-        # in every run; with a train.txt, the rest.
-        claimed = set(train or ())
-        rest = [name for name in sorted(pictures) if name not in claimed]
-        val = rest if train is not None else rest[::10]
-    if train is None:
-        held_out = set(val)
-        train = [name for name in pictures if name not in held_out]
-    if not train:
-        raise DataError(f"{root}: no picture is left to train on")
-    for name, split in ((settings.train, train), (settings.val, val)):
-        if (root / f"{name}.txt").exists() and not split:
-            raise DataError(f"{root / name}.txt: the split is empty")
-    return tuple(pictures[name] for name in train), tuple(pictures[name] for name in val)
+def picture_folder(root: Path, tags: Tags) -> Path:
+    """The folder below which pictures are named: the deepest that holds all of them, and not
+    deeper than ``images`` in the data folder."""
+    parents = {os.path.dirname(picture.path) for picture in tags.pictures}  # noqa: PTH120
+    shared = os.path.commonpath([os.path.abspath(parent) for parent in parents])  # noqa: PTH100
+    first = Path(os.path.relpath(shared, root)).parts[:1]
+    return root / first[0] if first and first[0].lower() in PICTURE_FOLDERS else Path(shared)
 
 
-def _read_split(path: Path, pictures: dict[str, TaggedPicture]) -> list[str] | None:
-    if not path.exists():
-        return None
-    names = []
-    for line, text in enumerate(read_text(path).splitlines(), start=1):
-        if not text.strip():
-            continue
-        if text.strip() not in pictures:
-            raise DataError(f"{path}, line {line}: '{text.strip()}' has no tags")
-        names.append(text.strip())
-    return names
+def name_below(base: str, path: Path) -> str:
+    """A picture's name: its path below ``base``, without suffix.
+
+    >>> name_below("/pets/images", Path("/pets/images/dogs/rex.jpg"))
+    'dogs/rex'
+    """
+    whole = os.path.abspath(path)  # noqa: PTH100 (quicker, and follows no link)
+    if not whole.startswith(base + os.sep):
+        return composed(path.stem)
+    return stem_of(posix(whole[len(base) + 1 :]))
 
 
 def tag_vector(tags: Sequence[str], classes: Classes) -> Float[Tensor, "n"]:

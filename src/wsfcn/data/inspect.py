@@ -14,7 +14,9 @@ from rich.table import Table
 
 from wsfcn.config import DataSettings
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures, open_data
-from wsfcn.data.tags import Tags, picture_files, read_tags
+from wsfcn.data.forms import read_tags
+from wsfcn.data.forms.finding import DataFolder
+from wsfcn.data.tagged import Tags
 from wsfcn.errors import DataError, MaskError, PictureError
 from wsfcn.images import read_picture
 from wsfcn.truth import check_size, check_values
@@ -64,14 +66,14 @@ def inspect_data(settings: DataSettings) -> Inspection:
     tags: Tags | None = None
     data: TaggedPictures | None = None
     try:
-        tags = read_tags(root, settings.tags)
+        tags = read_tags(root, settings.tags, settings.normal)
         data = open_data(settings, tags)
     except DataError as error:
         found.errors.append(str(error))
     if tags:
         listed = {picture.path.resolve() for picture in tags.pictures}
         found.untagged = sum(not picture.tags for picture in tags.pictures)
-        folder_files = picture_files(root).values()
+        folder_files = DataFolder(root).pictures.values()
         found.unlisted = [path for path in folder_files if path.resolve() not in listed]
         read_pictures([picture.path for picture in tags.pictures], found)
     if data:
@@ -118,7 +120,7 @@ def check_truth(data: TaggedPictures, found: Inspection) -> None:
     for picture in (*data.train, *data.val):
         if truth := data.truth(picture.name):
             try:
-                check_size(picture.path, truth)
+                check_size(picture.path, truth.path)
                 check_values(truth, len(data.classes))
             except MaskError as error:
                 found.errors.append(str(error))

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from glob import glob
 from pathlib import Path
@@ -14,10 +14,12 @@ from PIL import Image
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from wsfcn.data.forms.finding import DataFolder, stem_of
+from wsfcn.data.forms.folders import base_of
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.exchange.regions import Regions
 from wsfcn.files import atomic, is_whole, keep_inputs
-from wsfcn.images import pictures_in, read_mask, read_picture
+from wsfcn.images import read_mask, read_picture
 from wsfcn.inference.outputs import Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
 from wsfcn.types import Classes
@@ -30,25 +32,44 @@ Result = TypeVar("Result")
 
 
 def find_pictures(sources: Sequence[str | Path]) -> list[Path]:
-    """Picture files from files, folders (searched one level deep) and globs, in order.
+    """Picture files from files, folders with all that are in them, and globs, in order.
 
     Raises PictureError for a source that names no picture.
     """
-    found: list[Path] = []
+    return [*named_pictures(sources)]
+
+
+def named_pictures(sources: Sequence[str | Path], out: Path | None = None) -> dict[Path, str]:
+    """Picture files with their names: paths below the folder that was given, without suffix.
+
+    Of a folder all of whose pictures lie in images/ the names begin there. What lies in ``out``, a
+    folder below one that was given, is passed over. Raises PictureError for a source that names no
+    picture.
+    """
+    found: dict[Path, str] = {}
     for source in sources:
         path = Path(source)
         if os.path.isdir(path):  # noqa: PTH112 (for a name that is too long, Path's raises)
-            inside = pictures_in(path)
-            if not inside:
+            if not (inside := below(path, out)):
                 raise PictureError(f"{path}: the folder holds no pictures")
-            found += inside
+            found = inside | found
         elif os.path.lexists(path):
-            found.append(path)
+            found.setdefault(path, path.stem)
         elif matched := sorted(glob(str(source))):  # noqa: PTH207 (a glob may be absolute)
-            found += map(Path, matched)
+            found |= {path: path.stem for path in map(Path, matched) if path not in found}
         else:
             raise PictureError(f"{source}: no such picture or folder")
-    return list(dict.fromkeys(found))
+    return found
+
+
+def below(folder: Path, out: Path | None) -> dict[Path, str]:
+    """The pictures in a folder and the folders in it, by their names there."""
+    pictures = DataFolder(folder).pictures
+    own = os.path.realpath(out) + os.sep if out and out.resolve() != folder.resolve() else None
+    if own and own.startswith(os.path.realpath(folder) + os.sep):
+        pictures = {n: p for n, p in pictures.items() if not os.path.realpath(p).startswith(own)}
+    prefix = "" if base_of(folder, pictures) == folder else f"{base_of(folder, pictures).name}/"
+    return {path: stem_of(name.removeprefix(prefix)) for name, path in pictures.items()}
 
 
 def part_of(
@@ -82,8 +103,9 @@ def predict_folder(
     regions: Regions = "classes",
     skip_existing: bool = False,
     inputs: Sequence[Path] = (),
+    names: Mapping[Path, str] | None = None,
 ) -> list[PictureError]:
-    """Write the mask of each picture to ``out/NAME.png``.
+    """Write the mask of each picture to ``out/NAME.png``; ``names`` are the file names by default.
 
     On request also ``out/NAME-overlay.jpg``, the soft masks as ``out/NAME.npz``, and all objects as
     one COCO file, an annotation per class or per connected component. With ``skip_existing``
@@ -96,11 +118,12 @@ def predict_folder(
         raise SettingError(f"{out}: is a file; name a folder for the masks")
     if coco and coco.is_dir():
         raise SettingError(f"{coco}: is a folder; name a file for the objects")
-    for name, count in Counter(path.stem for path in pictures).items():
+    names = {path: (names or {}).get(path, path.stem) for path in pictures}
+    for name, count in Counter(names.values()).items():
         if count > 1:
             raise SettingError(f"two pictures are named '{name}': their masks would be one file")
     targets = {
-        path: outputs_of(path, out, overlays=overlays, probabilities=probabilities)
+        path: outputs_of(names[path], out, overlays=overlays, probabilities=probabilities)
         for path in pictures
     }
     written = [target for group in targets.values() for target in group]
@@ -112,12 +135,12 @@ def predict_folder(
     def write(path: Path, found: Segmentation) -> None:
         try:
             if overlays:
-                with atomic(out / f"{path.stem}-overlay.jpg") as name:
+                with atomic(out / f"{names[path]}-overlay.jpg") as name:
                     found.overlay().save(name, quality=90)
             if probabilities:
-                found.save_probabilities(out / f"{path.stem}.npz")
+                found.save_probabilities(out / f"{names[path]}.npz")
             # Last, as it says that the picture is done.
-            found.save(out / f"{path.stem}.png")
+            found.save(out / f"{names[path]}.png")
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
@@ -142,15 +165,15 @@ def predict_folder(
         for future in pending:
             future.result()
     if coco:
-        done = [path for path in pictures if path not in broken]
+        done = {path: names[path] for path in pictures if path not in broken}
         write_coco(coco, done, objects, out, predictor.classes, regions)
     return [*broken.values()]
 
 
-def outputs_of(path: Path, out: Path, *, overlays: bool, probabilities: bool) -> list[Path]:
+def outputs_of(name: str, out: Path, *, overlays: bool, probabilities: bool) -> list[Path]:
     """The files that are written of a picture.
 
-    >>> [file.name for file in outputs_of(Path("a.jpg"), Path(), overlays=True, probabilities=True)]
+    >>> [file.name for file in outputs_of("a", Path(), overlays=True, probabilities=True)]
     ['a.png', 'a-overlay.jpg', 'a.npz']
     """
     endings = [
@@ -158,7 +181,7 @@ def outputs_of(path: Path, out: Path, *, overlays: bool, probabilities: bool) ->
         *(["-overlay.jpg"] if overlays else []),
         *([".npz"] if probabilities else []),
     ]
-    return [out / f"{path.stem}{ending}" for ending in endings]
+    return [out / f"{name}{ending}" for ending in endings]
 
 
 def read(path: Path) -> Image.Image | PictureError:
@@ -190,7 +213,7 @@ def ahead(
 
 def write_coco(
     path: Path,
-    pictures: Sequence[Path],
+    pictures: Mapping[Path, str],
     objects: dict[Path, list[dict[str, Any]]],
     masks: Path,
     classes: Classes,
@@ -202,18 +225,23 @@ def write_coco(
         "categories": [{"id": k + 1, "name": name} for k, name in enumerate(classes.objects)],
         "annotations": [],
     }
-    for number, picture in enumerate(pictures, start=1):
-        mask = read_mask(masks / f"{picture.stem}.png")
+    for number, (picture, name) in enumerate(pictures.items(), start=1):
+        mask = read_mask(masks / f"{name}.png")
         height, width = mask.shape
         content["images"].append(
-            {"id": number, "file_name": picture.name, "width": width, "height": height}
+            {
+                "id": number,
+                "file_name": f"{name}{picture.suffix}",
+                "width": width,
+                "height": height,
+            }
         )
         found = objects.get(picture)
         for item in annotations(mask, len(classes), regions) if found is None else found:
             identity = {"id": len(content["annotations"]) + 1, "image_id": number}
             content["annotations"].append(identity | item)
-    with atomic(path) as name:
-        name.write_text(json.dumps(content), encoding="utf-8")
+    with atomic(path) as file:
+        file.write_text(json.dumps(content), encoding="utf-8")
 
 
 class Rate(ProgressColumn):

@@ -63,7 +63,7 @@ def check_data(data: TaggedPictures, settings: TrainSettings) -> None:
     check_readable([picture.path for picture in data.val])
     for picture in data.val:
         if truth := data.truth(picture.name):
-            check_size(picture.path, truth)
+            check_size(picture.path, truth.path)
 
 
 def check_readable(paths: Sequence[Path]) -> None:

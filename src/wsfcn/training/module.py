@@ -1,7 +1,6 @@
 """The training as Lightning runs it: optimiser, seeds, logging, validation without masks."""
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -18,7 +17,6 @@ from wsfcn.data.loading import EpochOrder, training_loader
 from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.errors import MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix, tag_map
-from wsfcn.images import read_mask
 from wsfcn.interrupts import obey_parent
 from wsfcn.maps import nearest, resize
 from wsfcn.models.segmenter import Segmenter
@@ -27,6 +25,7 @@ from wsfcn.training.guard import Guard, finite_prediction
 from wsfcn.training.optim import build_optimizer, build_schedule
 from wsfcn.training.processes import gathered
 from wsfcn.training.step import training_losses
+from wsfcn.truth import Truth
 from wsfcn.types import Batch
 
 LEARNED = 300
@@ -157,19 +156,19 @@ class SegmentationTraining(L.LightningModule):
         self.val_scores.append(prediction.scores[0].sigmoid().cpu())
         self.val_tags.append(tags.cpu())
         self.val_covered += (shares[1:][tags > 0] >= VISIBLE).float().tolist()
-        if path := self.data.truth(batch.names[0]):  # shown; it teaches nothing
-            self._compare(path, labels.byte())
+        if truth := self.data.truth(batch.names[0]):  # shown; it teaches nothing
+            self._compare(truth, labels.byte())
 
-    def _compare(self, path: Path, guess: UInt8[Tensor, "h w"]) -> None:
+    def _compare(self, known: Truth, guess: UInt8[Tensor, "h w"]) -> None:
         """Count a guess against its truth, or warn of one that is broken."""
         try:
-            truth = read_mask(path)
+            truth = known.read()
             if max(truth.shape) > max(guess.shape) == self.settings.data.longest_side:
                 guess = nearest(guess, truth.shape)
             self.val_confusion.update(truth, guess.cpu().numpy())
         except MaskError as error:
-            named = str(error).removeprefix(f"{path}: ")
-            warnings.warn(f"not in val/miou: {path}: {named}", PictureWarning, stacklevel=2)
+            named = str(error).removeprefix(f"{known.path}: ")
+            warnings.warn(f"not in val/miou: {known.path}: {named}", PictureWarning, stacklevel=2)
 
     def on_validation_epoch_end(self) -> None:
         if any(gathered(self.val_failed)):
