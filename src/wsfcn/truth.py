@@ -50,6 +50,6 @@ def check_values(truth: Truth, classes: int) -> None:
     odd = [int(value) for value in values if value >= classes and value != IGNORE]
     if odd:
         raise MaskError(
-            f"{truth.path}: value {odd[0]}, but there are {classes} classes with the background; is it "
-            "made for another classes.txt?"
+            f"{truth.path}: value {odd[0]}, but there are {classes} classes with the background; "
+            "is it made for another classes.txt?"
         )

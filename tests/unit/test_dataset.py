@@ -78,9 +78,9 @@ def test_mistakes_get_one_line(root, file, text, message):
 
 def test_a_split_that_is_not_there_is_an_error(root):
     (root / "small.txt").write_text("03\n")
-    with pytest.raises(DataError, match=r"data.train: no split 'smal'.*Did you mean 'small'"):
+    with pytest.raises(DataError, match=r"data\.train: no split 'smal'.*Did you mean 'small'"):
         open_data(DataSettings(root=root, train="smal"))
-    with pytest.raises(DataError, match="data.val: no split 'nonexist'"):
+    with pytest.raises(DataError, match=r"data\.val: no split 'nonexist'"):
         open_data(DataSettings(root=root, val="nonexist"))
     assert [p.name for p in open_data(DataSettings(root=root, train="small")).train] == ["03"]
 

@@ -3,9 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
-from wsfcn.data.tags import read_tags
 
 from wsfcn.data.classes import read_classes
+from wsfcn.data.forms import read_tags
 from wsfcn.data.scenes import (
     CLASSES,
     FAMILIES,

@@ -40,12 +40,21 @@ TABLES = {
     "rows of pairs": ("train.csv", "path,label\na.jpg,cat\nb.jpg,dog\na.jpg,dog\nc.jpg,\n"),
     "ids without suffix": ("labels.csv", "id,classes\na,cat dog\nb,dog\nc,healthy\n"),
     "one-hot": ("_classes.csv", "filename, cat, dog\na.jpg, 1, 1\nb.jpg, 0, 1\nc.jpg, 0, 0\n"),
-    "true and false": ("x.csv", "Image,cat,dog\na.jpg,True,True\nb.jpg,False,True\nc.jpg,False,False\n"),
-    "Windows": ("tags.csv", "image,tags\r\nC:\\p\\images\\a.jpg,cat dog\r\nimages\\b.jpg,dog\r\nc.jpg,\r\n"),
+    "true and false": (
+        "x.csv",
+        "Image,cat,dog\na.jpg,True,True\nb.jpg,False,True\nc.jpg,False,False\n",
+    ),
+    "Windows": (
+        "tags.csv",
+        "image,tags\r\nC:\\p\\images\\a.jpg,cat dog\r\nimages\\b.jpg,dog\r\nc.jpg,\r\n",
+    ),
     "Excel": ("tags.csv", "\ufeffsep=;\nimage;tags;;\na.jpg;cat dog;;\nb.jpg;dog;;\nc.jpg;;;\n"),
     "lists as text": ("tags.csv", "image,tags\na.jpg,\"['cat', 'dog']\"\nb.jpg,[dog]\nc.jpg,[]\n"),
     "space around names": ("tags.csv", 'image,tags\na.jpg," cat;  dog "\nb.jpg, dog;\nc.jpg,;\n'),
-    "another picture's folder": ("metadata.csv", "file_name,tags\n/home/x/a.jpg,cat dog\nb.jpg,dog\nc,\n"),
+    "another picture's folder": (
+        "metadata.csv",
+        "file_name,tags\n/home/x/a.jpg,cat dog\nb.jpg,dog\nc,\n",
+    ),
     "Label Studio": (
         "project-1.csv",
         'annotation_id,image,choice\n1,/data/upload/1/0a1b2c3d-a.jpg,"{""choices"":[""cat"",""dog""]}"\n'
@@ -56,7 +65,7 @@ TABLES = {
         '{"file_name": "a.jpg", "tags": {"cat": 1, "dog": true}}\n'
         '{"file_name": "b.jpg", "tags": ["dog"]}\n{"file_name": "c.jpg", "tags": []}\n',
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -182,7 +191,7 @@ def test_an_ambiguous_name_is_an_error(tmp_path):
     for name in ("cat/1.jpg", "dog/1.jpg"):
         draw(tmp_path / "images" / name)
     (tmp_path / "tags.csv").write_text("image,tags\n1.jpg,cat\n")
-    with pytest.raises(TagError, match="'1.jpg' may be images/cat/1.jpg or images/dog/1.jpg"):
+    with pytest.raises(TagError, match=r"'1\.jpg' may be images/cat/1.jpg or images/dog/1.jpg"):
         read_tags(tmp_path)
 
 

@@ -92,7 +92,10 @@ class Names:
             self.bare[name.rpartition("/")[2]].append(name)
 
     def find(self, text: str, where: str) -> str:
-        """The name that a line means, with a suffix or folders before it or not. Raises DataError."""
+        """The name that a line means, which may have a suffix, or folders before it.
+
+        Raises DataError where it is none of the names, or several.
+        """
         text = posix(text)
         for wanted in (text, stem_of(text)):
             parts = wanted.split("/")

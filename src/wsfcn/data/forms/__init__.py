@@ -97,7 +97,8 @@ def advice(folder: DataFolder) -> str:
         return f"{write}{others}"
     if not folder.pictures:
         return f"it holds no pictures; {write}"
-    return f"its {len(folder.pictures)} pictures have none, such as {next(iter(folder.pictures))}; {write}"
+    first = next(iter(folder.pictures))
+    return f"its {len(folder.pictures)} pictures have none, such as {first}; {write}"
 
 
 def without_normal(tags: Tags, folder: DataFolder) -> Tags:

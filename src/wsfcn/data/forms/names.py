@@ -34,8 +34,8 @@ def clean(name: Any, where: str) -> str:
         raise TagError(f"{where}: the name {shown(text)} holds a line break or control character")
     if text.lower() in UNCLEAR:
         raise TagError(
-            f"{where}: '{text}' is no name of a class; leave the cell empty where nothing is there, "
-            "and the picture out where nobody looked"
+            f"{where}: '{text}' is no name of a class; leave the cell empty where nothing is "
+            "there, and the picture out where nobody looked"
         )
     if text[0] in "[{(\"'" and text[-1] in "]})\"'":
         raise TagError(f"{where}: {shown(text)} is no name of a class; write the names alone")

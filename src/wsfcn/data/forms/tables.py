@@ -1,7 +1,7 @@
 """Tables: a picture and its tags a row, a row a tag, or a column of 0 and 1 a class.
 
-CSV with comma, semicolon or tab, JSON lines, Parquet. Columns go by their usual names. Several files
-may be splits: train.csv and val.csv, or one table in each of the folders train and val.
+CSV with comma, semicolon or tab, JSON lines, Parquet. Columns go by their usual names. Several
+files may be splits: train.csv and val.csv, or one table in each of the folders train and val.
 """
 
 import re
