@@ -23,7 +23,7 @@ from scipy.io import savemat
 
 from hostile import VALUES, WORDS, encoded, files, json_like, shaped, table
 from wsfcn import checkpoint, config, evaluation, figures, images, published, report
-from wsfcn.data import classes, coco, dataset, download, tags, voc
+from wsfcn.data import classes, coco, dataset, download, forms, voc
 from wsfcn.types import Classes
 
 CATS = Classes(("background", "cat", "dog"))
@@ -122,7 +122,7 @@ BOMB = b"""<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx"><!ENTITY y "&x;&x;&x;&x;&x;&x;">
 
 
 def tagged(folder: Path) -> Any:
-    return tags.read_tags(folder)
+    return forms.read_tags(folder)
 
 
 def opened(folder: Path) -> Any:

@@ -22,7 +22,7 @@ from wsfcn.data.prepared import Prepared
 from wsfcn.errors import DataError
 from wsfcn.files import atomic, is_whole, read_text, write_lines, write_table
 from wsfcn.images import read_mask, write_mask
-from wsfcn.truth import check_values
+from wsfcn.truth import Truth, check_values
 from wsfcn.types import IGNORE
 
 TRAINVAL = DATASET_YEAR_DICT["2012"]
@@ -134,6 +134,6 @@ def write_truth(name: str, devkit: Path, sbd: Path | None, masks: Path) -> None:
 
 def tags_of_mask(path: Path) -> Sequence[str]:
     """The classes in a mask."""
-    check_values(path, len(VOC))
+    check_values(Truth(path), len(VOC))
     present = set(np.unique(read_mask(path)).tolist()) - {0, IGNORE}
     return [VOC.names[k] for k in sorted(present)]

@@ -10,6 +10,7 @@ from wsfcn.data.forms.markup import root_of
 from wsfcn.data.forms.names import clean, unique
 from wsfcn.data.tagged import Tagged, Tags
 from wsfcn.errors import TagError
+from wsfcn.markup import read_xml
 
 LABELLED = ("tag", "box", "polygon", "polyline", "points", "mask", "ellipse", "cuboid", "skeleton")
 """What has a label in an image."""

@@ -7,6 +7,7 @@ from wsfcn.data.forms.markup import root_of
 from wsfcn.data.forms.names import clean, unique
 from wsfcn.data.tagged import Tagged, Tags
 from wsfcn.errors import TagError
+from wsfcn.markup import read_xml
 
 
 def find_voc(folder: DataFolder) -> list[Path]:
