@@ -94,6 +94,19 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
+@contextmanager
+def children_without_ctrl_c() -> Iterator[None]:
+    """Processes that are started here do not hear Ctrl-C, which a terminal sends to all."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def obey_parent(_worker: int = 0) -> None:
     """In a process that only serves another: that one stops it, not a signal sent to all of them.
 

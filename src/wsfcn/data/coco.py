@@ -32,6 +32,7 @@ from wsfcn.data.prepared import Prepared
 from wsfcn.errors import DataError
 from wsfcn.files import is_whole, write_lines, write_table
 from wsfcn.images import size_of, write_mask
+from wsfcn.interrupts import children_without_ctrl_c
 from wsfcn.types import IGNORE
 
 EXPECTED = {
@@ -181,7 +182,9 @@ def in_processes(jobs: Iterator[tuple[Objects, Path]], workers: int) -> Iterator
     if workers == 0:
         yield from map(draw, jobs)
         return
-    with get_context("spawn").Pool(workers) as pool:
+    with children_without_ctrl_c():
+        processes = get_context("spawn").Pool(workers)
+    with processes as pool:
         yield from pool.imap_unordered(draw, jobs, chunksize=32)
 
 
