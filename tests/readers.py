@@ -8,6 +8,7 @@ import io
 import json
 import pickle
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ from scipy.io import savemat
 from hostile import VALUES, WORDS, encoded, files, json_like, shaped, table
 from wsfcn import checkpoint, config, evaluation, figures, images, published, report
 from wsfcn.data import classes, coco, dataset, download, forms, voc
+from wsfcn.exchange.convert import FORMS, convert, given_for, write
+from wsfcn.exchange.labelled import Collection, Labelled
 from wsfcn.types import Classes
 
 CATS = Classes(("background", "cat", "dog"))
@@ -92,6 +95,14 @@ def archive(kind: str) -> bytes:
             entry = tarfile.TarInfo(name)
             entry.size = 4
             tar.addfile(entry, io.BytesIO(b"text"))
+    return file.getvalue()
+
+
+def zipped(content: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in content.items():
+            archive.writestr(name, text)
     return file.getvalue()
 
 
@@ -195,7 +206,7 @@ def pages(folder: Path) -> Any:
     return report.write_report(folder)
 
 
-JPEG, MASK = picture("JPEG", exif=exif()), mask()
+JPEG, PNG, MASK = picture("JPEG", exif=exif()), picture("PNG"), mask()
 ARRAY = st.builds(
     lambda content, protocol: (
         saved(np.save, np.array(0))[:8]
@@ -218,6 +229,52 @@ ODD_PICTURES = st.builds(
     st.sampled_from(["PNG", "TIFF", "GIF", "WEBP", "JPEG", "PPM"]),
 )
 ODD_EXIF = st.binary(max_size=80).map(lambda tags: picture("JPEG", exif=b"Exif\0\0" + tags))
+
+
+def exported(form: str) -> dict[str, bytes]:
+    """The files of two small pictures in a form of labels."""
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        labels = np.zeros((10, 12), np.uint8)
+        labels[2:8, 2:6], labels[4:9, 7:11] = 1, 2
+        for name in ("a", "b"):
+            Image.new("RGB", (12, 10)).save(root / f"{name}.png")
+            (root / f"{name}.pgw").write_text("0.5\n0\n0\n-0.5\n1000\n2000\n")
+        pictures = [
+            Labelled(name=name, labels=labels, file=f"{name}.png", picture=root / f"{name}.png")
+            for name in ("a", "b")
+        ]
+        out = root / "out" / f"labels{FORMS[form].suffix or ''}"
+        given = given_for(form, out, config.ExchangeSettings(), "classes")
+        write(form, Collection(CATS, iter(pictures)), given)
+        found = out.rglob("*") if out.is_dir() else [out]
+        return {
+            path.relative_to(root / "out").as_posix(): path.read_bytes()
+            for path in found
+            if path.is_file() and not path.is_symlink()
+        }
+
+
+def reader_of(form: str, suffixes: tuple[str, ...]) -> Reader:
+    """A form of labels, of which the first file with such a name is damaged."""
+    others = exported(form)
+    name = next(name for suffix in suffixes for name in others if name.endswith(suffix))
+    whole = others.pop(name)
+    odd = json_like(json.loads(whole)) if name.endswith("json") else None
+
+    def read(folder: Path) -> None:
+        for other, content in others.items():
+            (folder / other).parent.mkdir(parents=True, exist_ok=True)
+            (folder / other).write_bytes(content)
+        (folder / "pictures").mkdir()
+        for picture in "ab":
+            (folder / "pictures" / f"{picture}.png").write_bytes(PNG)
+            (folder / "pictures" / f"{picture}.pgw").write_text("0.5\n0\n0\n-0.5\n1000\n2000\n")
+        source = folder / name if FORMS[form].suffix else folder / "labels"
+        convert(source, "masks", folder / "out", form=form, pictures=folder / "pictures")
+
+    return Reader(name, files(whole, odd=odd), read)
+
 
 READERS = {
     "tags.csv": Reader(
@@ -346,4 +403,25 @@ READERS = {
         lambda f: classes.read_classes(f / "c.txt"),
     ),
     "picture names": Reader("n.txt", files(b"a\nb\n"), lambda f: voc.read_names(f / "n.txt")),
+    "labels in a zip archive": Reader(
+        "a.zip",
+        files(zipped(exported("cvat"))),
+        lambda f: convert(f / "a.zip", "masks", f / "out", form="cvat"),
+    ),
 }
+READERS |= {
+    f"labels of {form}": reader_of(form, suffixes)
+    for form, suffixes in {
+        "yolo": ("a.txt",),
+        "coco": (".json",),
+        "geojson": (".geojson",),
+        "labelstudio": (".json",),
+        "cvat": (".xml",),
+        "voc": ("labelmap.txt", ".png"),
+        "cvat-masks": ("labelmap.txt", ".png"),
+        "labelme": (".json",),
+        "masks": (".png",),
+    }.items()
+}
+READERS["data.yaml of yolo"] = reader_of("yolo", ("data.yaml",))
+READERS["pictures of voc"] = reader_of("voc", (".png",))

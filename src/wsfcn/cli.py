@@ -5,6 +5,7 @@ Imports that take time stand inside the commands, so that ``--help`` answers at 
 
 import itertools
 import sys
+import warnings
 from dataclasses import replace
 from json import dumps
 from pathlib import Path
@@ -26,6 +27,7 @@ from wsfcn.config import (
 from wsfcn.ending import exit_code
 from wsfcn.errors import SettingError
 from wsfcn.recipe import find_recipe, read_recipe, run_folder
+from wsfcn.terminal import complain, say, warned
 from wsfcn.threads import wait_asleep
 
 DATA_DEFAULTS = DataSettings()
@@ -102,7 +104,7 @@ def train(
     from wsfcn.training.run import train
 
     out = train(settings, resume)
-    print(f"trained: {out}")
+    say(f"trained: {out}")
 
 
 @app.command
@@ -179,8 +181,8 @@ def predict(
         predictor = Predictor(open_network(source, device), settings)
         done = predict_form(predictor, found, to, out, regions=regions, settings=exchange, add=add)
         for line in (*done.notes, *done.broken):
-            print(f"wsfcn: {line}", file=sys.stderr)
-        print(f"{done.count} pictures: {out}")
+            complain(line)
+        say(f"{done.count} pictures: {out}")
         return 1 if done.broken else 0
     names = named_pictures(pictures, out)
     found, coco = part_of([*names], coco, part)
@@ -194,11 +196,12 @@ def predict(
         coco=coco,
         regions=regions,
         skip_existing=skip_existing,
+        inputs=[*names],
         names=names,
     )
     for error in broken:
-        print(f"wsfcn: {error}", file=sys.stderr)
-    print(f"{len(found) - len(broken)} masks: {out}")
+        complain(error)
+    say(f"{len(found) - len(broken)} masks: {out}")
     return 1 if broken else 0
 
 
@@ -233,7 +236,7 @@ def export(
     pictures = find_pictures(calibrate) if calibrate else []
     checkpoint = open_checkpoint(source)
     export_onnx(out, checkpoint, input=input, precision=precision, calibrate=pictures)
-    print(f"exported: {out}")
+    say(f"exported: {out}")
 
 
 @app.command
@@ -290,8 +293,8 @@ def convert(
         settings=settings,
     )
     for note in done.notes:
-        print(note)
-    print(f"{done.count} pictures, from {done.form} to {to}: {out}")
+        say(note)
+    say(f"{done.count} pictures, from {done.form} to {to}: {out}")
 
 
 @app.command
@@ -323,7 +326,7 @@ def push(
 
     checkpoint = open_checkpoint(run)
     address = hub.push(run, checkpoint, name, license=license, private=private, onnx=onnx)
-    print(f"pushed: {address}")
+    say(f"pushed: {address}")
 
 
 @app.command
@@ -332,7 +335,7 @@ def models() -> None:
     from wsfcn.deploy.models import installed
 
     for name, model in installed().items():
-        print(f"{name}: {model.finds} ({model.how})")
+        say(f"{name}: {model.finds} ({model.how})")
 
 
 @app.command
@@ -379,7 +382,7 @@ def evaluate(
     if background_curve:
         curve = evaluation.background_curve(masks, truth, read_classes(classes), listed)
         for value, miou in curve.items():
-            print(f"background {value:.2f}   mIoU {miou:.2f}")
+            say(f"background {value:.2f}   mIoU {miou:.2f}")
         if json:
             with atomic(json) as name:
                 name.write_text(dumps({"background_curve": [*curve.items()]}) + "\n")
@@ -434,12 +437,12 @@ def prepare(
         prepared = coco.prepare_coco(root, target, year, workers)
     for split, count in prepared.counts.items():
         whole = "" if count == expected[split] else f" of {expected[split]}"
-        print(f"{split}: {count}{whole} pictures")
+        say(f"{split}: {count}{whole} pictures")
     if prepared.from_masks:
-        print(f"tags read off masks, for want of an XML annotation: {prepared.from_masks} pictures")
+        say(f"tags read off masks, for want of an XML annotation: {prepared.from_masks} pictures")
     for what in prepared.missing:
-        print(f"missing: {what}")
-    print(f"prepared: {target}")
+        say(f"missing: {what}")
+    say(f"prepared: {target}")
 
 
 @app.command
@@ -464,7 +467,7 @@ def inspect(
     print_inspection(found)
     if page:
         write_inspection(page, found)
-        print(f"page: {page}")
+        say(f"page: {page}")
     return 1 if found.errors else 0
 
 
@@ -488,7 +491,7 @@ def submit(
     """
     from wsfcn.data.submission import write_submission
 
-    print(f"{write_submission(masks, root, out)} masks: {out}")
+    say(f"{write_submission(masks, root, out)} masks: {out}")
 
 
 @app.command(name="import")
@@ -513,10 +516,10 @@ def import_(
     from wsfcn.published import import_file
 
     names = import_file(file, out, read_classes(classes) if classes else None)
-    print(f"used: {len(names.used)}")
-    print(f"ignored: {len(names.ignored)}", *names.ignored)
-    print(f"missed: {len(names.missed)}", *names.missed)
-    print(f"imported: {out}")
+    say(f"used: {len(names.used)}")
+    say(f"ignored: {len(names.ignored)}", *names.ignored)
+    say(f"missed: {len(names.missed)}", *names.missed)
+    say(f"imported: {out}")
 
 
 @app.command
@@ -551,7 +554,7 @@ def report(
             raise SettingError("report: pictures need --masks DIR and --truth DIR")
         classes = load_checkpoint(run).classes
         groups = worst_and_best(named_pictures(pictures), masks, truth, classes)
-    print(f"report: {write_report(run, groups)}")
+    say(f"report: {write_report(run, groups)}")
 
 
 @app.command
@@ -578,8 +581,8 @@ def label(
 
     count, broken = write_labels(source, data, out, gpu=on_gpu(device))
     for error in broken:
-        print(f"wsfcn: {error}", file=sys.stderr)
-    print(f"{count} pseudo-labels: {out}")
+        complain(error)
+    say(f"{count} pseudo-labels: {out}")
     return 1 if broken else 0
 
 
@@ -598,12 +601,13 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
     from wsfcn.evaluation import print_metrics
 
     print_metrics(demo(out, seed))
-    print(f"report: {out / 'report.html'}")
+    say(f"report: {out / 'report.html'}")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an error of the user is one line and exit code 2."""
     wait_asleep()
+    warnings.showwarning = warned
     tokens = sys.argv[1:] if arguments is None else arguments
     sys.exit(
         exit_code(

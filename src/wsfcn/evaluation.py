@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Integer, UInt8
 
 from wsfcn.errors import DataError, MaskError, TagError
-from wsfcn.files import atomic, open_regular
+from wsfcn.files import atomic, need_suffix, open_regular
 from wsfcn.images import read_mask
 from wsfcn.terminal import say, table
 from wsfcn.types import IGNORE, Classes
@@ -303,7 +303,8 @@ def print_metrics(metrics: Metrics) -> None:
 
 
 def write_metrics(path: Path, metrics: Metrics) -> None:
-    """Write the numbers as JSON, whole or not at all."""
+    """Write the numbers as JSON, whole or not at all. Raises SettingError for another suffix."""
+    need_suffix(path, ".json")
     with atomic(path) as name:
         name.write_text(json.dumps(metrics.to_dict(), indent=2) + "\n")
 

@@ -119,6 +119,17 @@ def is_temporary(path: Path) -> bool:
     return re.fullmatch(r"\.[0-9a-f]{16}(\..*)?", path.name) is not None
 
 
+def need_suffix(path: Path, *suffixes: str) -> None:
+    """Raise SettingError unless a file that is to be written is named like what it will be.
+
+    Else a slip, such as the names of two options exchanged, could replace something else.
+    """
+    if not path.name.endswith(suffixes):
+        raise SettingError(
+            f"{path}: would not be told by its name; call it {path.stem}{suffixes[0]}"
+        )
+
+
 def open_regular(path: str | os.PathLike[str], what: str = "file") -> BufferedReader:
     """Open an ordinary file to read; ``what`` it is, for messages. Raises DataError otherwise.
 

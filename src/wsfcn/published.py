@@ -7,6 +7,7 @@ The published files hold bare state dicts. Each of their tensors is used under o
 from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from wsfcn.checkpoint import Checkpoint, save_checkpoint
 from wsfcn.config import ModelSettings, TrainSettings
 from wsfcn.data.classes import COCO, VOC
 from wsfcn.errors import CheckpointError
-from wsfcn.files import atomic
+from wsfcn.files import atomic, keep_inputs
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.models.weights import fill, read_tensors, write_file
 from wsfcn.models.wide_resnet import WideResNet38, published_name
@@ -125,6 +126,7 @@ def import_file(
     Without ``classes``, those of VOC or COCO, by their number. Raises CheckpointError for a file of
     another method, of other classes, or not whole; then nothing is written.
     """
+    keep_inputs([Path(out)], [Path(path)])
     state = read_tensors(path)
     if any(name.startswith(prefix) for name in state for prefix in METHODS):
         checkpoint, names = import_checkpoint(state, classes, path)

@@ -15,7 +15,7 @@ from wsfcn.data.inspect import Inspection, summary
 from wsfcn.errors import DamageWarning, DataError, MaskError, PictureError
 from wsfcn.evaluation import ConfusionMatrix
 from wsfcn.figures import read_figures
-from wsfcn.files import atomic, read_bytes, read_text
+from wsfcn.files import atomic, need_suffix, read_bytes, read_text
 from wsfcn.images import read_mask, read_picture
 from wsfcn.types import Classes
 from wsfcn.visualize import colour_of, data_uri, line_chart, painted
@@ -73,7 +73,11 @@ def write_report(run: Path, examples: Mapping[str, Sequence[Example]] | None = N
 
 
 def write_inspection(path: Path, found: Inspection) -> None:
-    """Write what `inspect_data` found as one page, with sample pictures of each class."""
+    """Write what `inspect_data` found as one page, with sample pictures of each class.
+
+    Raises SettingError where the name is none of a page.
+    """
+    need_suffix(path, ".html", ".htm")
     classes = found.classes.objects if found.classes else ()
     train = found.counts.get("train", Counter())
     most = max((train[name] for name in classes), default=0) or 1

@@ -8,7 +8,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-import torch
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 
 import cut_off

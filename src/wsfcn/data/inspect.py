@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from wsfcn.config import DataSettings
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures, open_data
@@ -19,6 +17,7 @@ from wsfcn.data.forms.finding import DataFolder
 from wsfcn.data.tagged import Tags
 from wsfcn.errors import DataError, MaskError, PictureError
 from wsfcn.images import read_picture
+from wsfcn.terminal import say, table
 from wsfcn.truth import check_size, check_values
 from wsfcn.types import Classes
 
@@ -162,21 +161,19 @@ def summary(found: Inspection) -> str:
 
 def print_inspection(found: Inspection) -> None:
     """Tables in the terminal, then hints and errors, a line each."""
-    console = Console()
     if found.classes:
-        table = Table("class", *found.counts, "most often with")
+        rows = []
         for name in found.classes.objects:
             partners: Counter[str] = Counter()
             for pair, count in found.together.items():
                 if name in pair:
                     partners[pair[pair[0] == name]] += count
             beside = ", ".join(f"{other} {count}" for other, count in partners.most_common(3))
-            table.add_row(name, *(str(counts[name]) for counts in found.counts.values()), beside)
-        table.add_section()
-        table.add_row("pictures", *map(str, found.pictures.values()), "")
-        console.print(table)
-    console.print(summary(found))
+            rows.append((name, *(counts[name] for counts in found.counts.values()), beside))
+        totals = ("pictures", *found.pictures.values(), "")
+        table(("class", *found.counts, "most often with"), rows, [totals])
+    say(summary(found))
     for hint in found.hints:
-        console.print(f"note: {hint}", soft_wrap=True, markup=False)
+        say(f"note: {hint}")
     for error in found.errors:
-        console.print(f"error: {error}", soft_wrap=True, markup=False)
+        say(f"error: {error}")

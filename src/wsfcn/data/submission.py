@@ -8,7 +8,7 @@ import numpy as np
 from wsfcn.data.classes import VOC
 from wsfcn.data.voc import find_devkit, read_names
 from wsfcn.errors import MaskError
-from wsfcn.files import atomic
+from wsfcn.files import atomic, need_suffix
 from wsfcn.images import decoding, read_mask, size_of
 
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"
@@ -22,6 +22,7 @@ def write_submission(masks: Path, root: Path, out: Path) -> int:
     Raises MaskError for a mask that is missing, not indexed, of another size, or with values that
     are no class; then nothing is written.
     """
+    need_suffix(out, ".tgz", ".tar.gz")
     devkit = find_devkit(root)
     names = read_names(devkit / "ImageSets" / "Segmentation" / "test.txt")
     absent = [name for name in names if not (masks / f"{name}.png").exists()]

@@ -18,7 +18,7 @@ from wsfcn.data.forms.finding import DataFolder, stem_of
 from wsfcn.data.forms.folders import base_of
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.exchange.regions import Regions
-from wsfcn.files import atomic, is_whole, keep_inputs
+from wsfcn.files import atomic, is_whole, keep_inputs, need_suffix
 from wsfcn.images import read_mask, read_picture
 from wsfcn.inference.outputs import Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
@@ -116,8 +116,10 @@ def predict_folder(
     """
     if out.exists() and not out.is_dir():
         raise SettingError(f"{out}: is a file; name a folder for the masks")
-    if coco and coco.is_dir():
-        raise SettingError(f"{coco}: is a folder; name a file for the objects")
+    if coco:
+        need_suffix(coco, ".json")
+        if coco.is_dir():
+            raise SettingError(f"{coco}: is a folder; name a file for the objects")
     names = {path: (names or {}).get(path, path.stem) for path in pictures}
     for name, count in Counter(names.values()).items():
         if count > 1:

@@ -16,7 +16,7 @@ from wsfcn.config import DataSettings, PseudoSettings, TrainSettings
 from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data, tag_vector
 from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import PictureError, SettingError
-from wsfcn.files import atomic
+from wsfcn.files import atomic, keep_inputs
 from wsfcn.images import overlay, read_picture, reduced, write_mask
 from wsfcn.maps import nearest, resize, size_of
 from wsfcn.models.segmenter import Segmenter
@@ -76,6 +76,8 @@ def write_labels(
         )
     if pictures.masks and out.resolve() == pictures.masks.resolve():
         raise SettingError(f"{out}: holds the truth masks; name another folder for the labels")
+    targets = [out / f"{picture.name}.png" for picture in pictures.train]
+    keep_inputs(targets, [picture.path for picture in (*pictures.train, *pictures.val)])
     model = checkpoint.model.to("cuda" if gpu else "cpu")
     pseudo, side = checkpoint.settings.pseudo, checkpoint.settings.data.longest_side
     broken = []

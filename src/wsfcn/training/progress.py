@@ -6,6 +6,8 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from rich.console import Console
 
+from wsfcn.terminal import say
+
 
 class TrainingProgress(RichProgressBar):
     """A bar an epoch, with pictures per second beside the losses."""
@@ -45,7 +47,7 @@ class TrainingLines(Callback):
         }
         minutes = (time.perf_counter() - self.started) / 60
         values = "  ".join(f"{name} {value}" for name, value in shown.items())
-        print(f"epoch {trainer.current_epoch + 1}  {minutes:.1f} min  {values}", flush=True)
+        say(f"epoch {trainer.current_epoch + 1}  {minutes:.1f} min  {values}")
 
 
 def progress(batch: int) -> Callback:
