@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from wsfcn.cli import main
 from wsfcn.data.scenes import write_scenes
@@ -113,3 +114,39 @@ def test_train_resume_predict_evaluate_report(tmp_path):
         assert title in page
     assert run("label", out, "--data.root", scenes, "-o", tmp_path / "labels") == 0
     assert len(list((tmp_path / "labels").iterdir())) == 16
+
+
+def test_names_are_shown_not_obeyed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    pictures = {"a\x1b[2Jb.jpg": "[/]", "c.jpg": "[bold]cat"}  # alike, so both are named
+    rows = []
+    for name, tag in pictures.items():
+        Image.new("RGB", (8, 6)).save(tmp_path / name)
+        rows.append(json.dumps({"file_name": name, "tags": [tag]}))
+    (tmp_path / "metadata.jsonl").write_text("\n".join(rows))
+    assert run("inspect", tmp_path) == 0
+    found = capsys.readouterr().out
+    for name in ("[/]", "[bold]cat", r"a\x1b[2Jb.jpg"):
+        assert name in found
+    assert all(line.isprintable() for line in found.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "data", "--page", "data/tags.csv"],
+        ["evaluate", "masks", "masks", "--classes", "classes.txt", "--json", "classes.txt"],
+        ["submit", "masks", "--root", "data", "-o", "masks/a.png"],
+    ],
+)
+def test_a_slip_replaces_nothing(tmp_path, capsys, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    for name in ("data/images/a.png", "data/images/b.png", "masks/a.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 6)).save(name)
+    Path("data/tags.csv").write_text("image,tags\nimages/a.png,cat\nimages/b.png,cat\n")
+    Path("classes.txt").write_text("background\ncat\n")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert run(*arguments) == 2
+    assert "would not be told by its name" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
