@@ -18,6 +18,7 @@ from wsfcn.files import atomic
 from wsfcn.interrupts import InterruptedTrainingError, Interrupts
 from wsfcn.models.weights import write_file
 from wsfcn.training.failures import SickNetworkError
+from wsfcn.training.processes import gathered
 
 FIRST_BEGUN = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
 """How Lightning counts where the first of several things was begun and not finished."""
@@ -120,6 +121,7 @@ class KeepCheckpoints(Checkpoint):
         """Raise InterruptedTrainingError, in all processes, where a signal has come to one."""
         asked = self.interrupts.received is not None
         if trainer.strategy.reduce_boolean_decision(asked, all=False):
+            self.interrupts.received = max(filter(None, gathered(self.interrupts.received)))
             raise InterruptedTrainingError
 
     def save(self, trainer: L.Trainer) -> None:

@@ -144,6 +144,8 @@ def _train(settings: TrainSettings, data: TaggedPictures, checkpoint: Path | Non
             # Lightning's answer to a second Ctrl-C; a library leaves the exit to its caller.
             raise KeyboardInterrupt(f"interrupted: {kept(out)}") from None
     if interrupts.received:
+        if rank_zero_only.rank:  # the first process tells
+            raise SystemExit(128 + interrupts.received)
         left = kept(out) if trainer.interrupted else f"the training in {out} is done"
         if interrupts.received == signal.SIGINT:
             raise KeyboardInterrupt(f"interrupted: {left}")
