@@ -16,8 +16,8 @@ from pathlib import Path
 from threading import Event, Thread
 from time import perf_counter
 
+from wsfcn.data.benchmarks.coco import prepare_coco
 from wsfcn.data.classes import COCO
-from wsfcn.data.coco import prepare_coco
 from wsfcn.files import ENDINGS
 
 SIZES = {"14": (82_783, 604_907), "17": (118_287, 860_001)}

@@ -12,10 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from wsfcn.data.scenes import CLASSES
-from wsfcn.demo import demo, demo_settings
 from wsfcn.evaluation import evaluate_folder, write_metrics
 from wsfcn.images import read_mask, read_picture
+from wsfcn.scenes.demo import demo, demo_settings
+from wsfcn.scenes.scenes import CLASSES
 from wsfcn.visualize import painted, sheet
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "voc-animals-published.yaml"

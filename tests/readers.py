@@ -24,7 +24,8 @@ from scipy.io import savemat
 
 from hostile import VALUES, WORDS, encoded, files, json_like, shaped, table
 from wsfcn import checkpoint, config, evaluation, figures, images, published, report
-from wsfcn.data import classes, coco, dataset, download, forms, voc
+from wsfcn.data import classes, dataset, forms
+from wsfcn.data.benchmarks import coco, download, voc
 from wsfcn.exchange.convert import FORMS, convert, given_for, write
 from wsfcn.exchange.labelled import Collection, Labelled
 from wsfcn.types import Classes

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from wsfcn.config import DataSettings, ModelSettings, OptimSettings, RunSettings, TrainSettings
-from wsfcn.data.scenes import write_scenes
+from wsfcn.scenes.scenes import write_scenes
 
 BATCH, SIZE = 8, 64
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from wsfcn.cli import main
-from wsfcn.data.scenes import write_scenes
+from wsfcn.scenes.scenes import write_scenes
 
 
 def run(*arguments: str | Path) -> int:

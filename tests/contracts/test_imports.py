@@ -14,15 +14,16 @@ LAYERS = [
     {"files", "types", "checked", "terminal", "interrupts", "maps", "threads"},
     {"config", "images", "figures", "markup"},
     {"recipe", "truth"},
-    {"data", "models", "refine", "pseudo", "losses", "evaluation", "visualize"},
-    {"checkpoint", "exchange"},
+    {"data", "models", "refine", "evaluation", "visualize"},
+    {"method", "checkpoint", "exchange"},
     {"published"},
     {"training", "inference"},
     {"report"},
     {"deploy"},
-    {"demo"},
+    {"scenes"},
     {"ending"},
-    {"cli", "__main__"},
+    {"commands"},
+    {"cli"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from wsfcn.config import PseudoSettings
-from wsfcn.losses import mask_loss, tag_loss
 from wsfcn.maps import resize, size_of
+from wsfcn.method.losses import mask_loss, tag_loss
+from wsfcn.method.step import make_labels
 from wsfcn.models.scoring import image_scores
 from wsfcn.refine.pamr import pamr
-from wsfcn.training.step import make_labels
 from wsfcn.types import Batch, Prediction
 
 

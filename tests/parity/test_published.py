@@ -13,11 +13,11 @@ from wsfcn.cli import main
 from wsfcn.config import PseudoSettings
 from wsfcn.data.classes import VOC
 from wsfcn.errors import CheckpointError
-from wsfcn.losses import mask_loss
 from wsfcn.maps import resize, size_of
+from wsfcn.method.losses import mask_loss
+from wsfcn.method.step import make_labels
 from wsfcn.published import AE, WSFCN, import_file
 from wsfcn.refine.pamr import pamr
-from wsfcn.training.step import make_labels
 from wsfcn.types import Batch, Prediction
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ from pycocotools import mask as rle
 
 from wsfcn.config import DataSettings
 from wsfcn.data.annotations import Runs, lengths, of_runs, read_annotations, region
-from wsfcn.data.coco import prepare_coco
+from wsfcn.data.benchmarks.coco import prepare_coco
 from wsfcn.data.dataset import open_data
 from wsfcn.errors import DataError
 from wsfcn.images import read_mask

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wsfcn.config import DataSettings
-from wsfcn.data.coco import prepare_coco
+from wsfcn.data.benchmarks.coco import prepare_coco
 from wsfcn.data.dataset import open_data
 from wsfcn.errors import DataError
 from wsfcn.images import read_mask

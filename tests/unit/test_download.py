@@ -13,8 +13,8 @@ from threading import Thread
 import pytest
 
 from wsfcn.cli import main
-from wsfcn.data import coco, voc
-from wsfcn.data.download import Archive, fetch
+from wsfcn.data.benchmarks import coco, voc
+from wsfcn.data.benchmarks.download import Archive, fetch
 from wsfcn.errors import DataError
 
 

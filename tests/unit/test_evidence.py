@@ -11,12 +11,12 @@ import tiny
 from wsfcn.config import DataSettings, ModelSettings, PseudoSettings, TrainSettings
 from wsfcn.data.dataset import open_data
 from wsfcn.files import write_lines
+from wsfcn.method.pseudo import Candidates, banded_labels
+from wsfcn.method.step import local_masks, make_labels, training_losses
 from wsfcn.models.backbones import build_eyes
 from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter, build_segmenter
-from wsfcn.pseudo import Candidates, banded_labels
 from wsfcn.training.evidence import Looked, fit_evidence, fit_head, judge
-from wsfcn.training.step import local_masks, make_labels, training_losses
 from wsfcn.types import Batch
 
 

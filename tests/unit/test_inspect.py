@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from wsfcn.config import DataSettings
+from wsfcn.data.benchmarks.submission import FOLDER, write_submission
 from wsfcn.data.inspect import inspect_data, print_inspection
-from wsfcn.data.submission import FOLDER, write_submission
 from wsfcn.errors import MaskError
 from wsfcn.images import write_mask
 from wsfcn.report import write_inspection

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wsfcn.data.motifs import MOTIFS, box, checks, disc, folded, half_plane, lens, limb, stripes
+from wsfcn.scenes.motifs import MOTIFS, box, checks, disc, folded, half_plane, lens, limb, stripes
 
 
 def at(distance, x, y):

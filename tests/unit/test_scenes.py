@@ -6,7 +6,8 @@ from PIL import Image
 
 from wsfcn.data.classes import read_classes
 from wsfcn.data.forms import read_tags
-from wsfcn.data.scenes import (
+from wsfcn.images import read_mask
+from wsfcn.scenes.scenes import (
     CLASSES,
     FAMILIES,
     VISIBLE,
@@ -15,7 +16,6 @@ from wsfcn.data.scenes import (
     draw_scene,
     write_scenes,
 )
-from wsfcn.images import read_mask
 
 
 @pytest.fixture(scope="module")

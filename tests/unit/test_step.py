@@ -7,10 +7,10 @@ import torch
 
 from plain_step import plain_step
 from wsfcn.config import ModelSettings, PseudoSettings
-from wsfcn.losses import mask_loss
+from wsfcn.method.losses import mask_loss
+from wsfcn.method.pseudo import Candidates, activation_masks, banded_labels, object_masks
+from wsfcn.method.step import make_labels, training_losses
 from wsfcn.models.segmenter import Segmenter, build_segmenter
-from wsfcn.pseudo import Candidates, activation_masks, banded_labels, object_masks
-from wsfcn.training.step import make_labels, training_losses
 from wsfcn.types import IGNORE, Batch, Prediction
 
 PUBLISHED = PseudoSettings(balance=1.0)

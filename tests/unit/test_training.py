@@ -11,10 +11,10 @@ from PIL import Image
 import tiny
 from wsfcn.checkpoint import BEST, read_checkpoint
 from wsfcn.config import DataSettings, ModelSettings
-from wsfcn.data.scenes import CLASSES
 from wsfcn.errors import PictureWarning, SettingError
 from wsfcn.evaluation import evaluate_folder
 from wsfcn.models.segmenter import build_segmenter
+from wsfcn.scenes.scenes import CLASSES
 from wsfcn.training.labels import write_labels
 from wsfcn.training.precision import cpu_has_bfloat16, is_dense
 from wsfcn.training.run import train

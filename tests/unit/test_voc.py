@@ -8,8 +8,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from wsfcn.config import DataSettings
+from wsfcn.data.benchmarks.voc import prepare_voc12
 from wsfcn.data.dataset import open_data
-from wsfcn.data.voc import prepare_voc12
 from wsfcn.errors import DataError, MaskError
 from wsfcn.images import read_mask, write_mask
 

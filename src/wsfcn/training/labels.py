@@ -19,9 +19,9 @@ from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic, keep_inputs
 from wsfcn.images import overlay, read_picture, reduced, write_mask
 from wsfcn.maps import nearest, resize, size_of
+from wsfcn.method.step import cut, local_masks, refined_masks
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.module import SegmentationTraining
-from wsfcn.training.step import cut, local_masks, refined_masks
 from wsfcn.types import Batch, Sample
 from wsfcn.visualize import beside, sheet
 

@@ -19,12 +19,12 @@ from wsfcn.errors import MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix, tag_map
 from wsfcn.interrupts import obey_parent
 from wsfcn.maps import nearest, resize
+from wsfcn.method.step import training_losses
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.guard import Guard, finite_prediction
 from wsfcn.training.optim import build_optimizer, build_schedule
 from wsfcn.training.processes import gathered
-from wsfcn.training.step import training_losses
 from wsfcn.truth import Truth
 from wsfcn.types import Batch
 
@@ -35,7 +35,7 @@ VISIBLE = 0.01
 
 
 class SegmentationTraining(L.LightningModule):
-    """Trains ``model`` on ``data``; `training/step.py` holds the algorithm."""
+    """Trains ``model`` on ``data``; `method/step.py` holds the algorithm."""
 
     def __init__(self, model: Segmenter, data: TaggedPictures, settings: TrainSettings) -> None:
         super().__init__()

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-from wsfcn.data.motifs import MOTIFS, Distance, Plane, scrap, stripes, stroke, turned, wave
 from wsfcn.files import atomic, write_lines
 from wsfcn.images import write_mask
+from wsfcn.scenes.motifs import MOTIFS, Distance, Plane, scrap, stripes, stroke, turned, wave
 from wsfcn.types import Classes
 
 CLASSES = Classes(("background", *MOTIFS))

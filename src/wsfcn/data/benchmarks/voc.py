@@ -14,11 +14,11 @@ from rich.progress import track
 from torchvision.datasets import SBDataset
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
+from wsfcn.data.benchmarks.download import Archive
+from wsfcn.data.benchmarks.matlab import read_field
+from wsfcn.data.benchmarks.prepared import Prepared
 from wsfcn.data.classes import VOC
-from wsfcn.data.download import Archive
 from wsfcn.data.forms.voc import names_of_boxes
-from wsfcn.data.matlab import read_field
-from wsfcn.data.prepared import Prepared
 from wsfcn.errors import DataError
 from wsfcn.files import atomic, is_whole, read_text, write_lines, write_table
 from wsfcn.images import read_mask, write_mask

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wsfcn.data.benchmarks.voc import find_devkit, read_names
 from wsfcn.data.classes import VOC
-from wsfcn.data.voc import find_devkit, read_names
 from wsfcn.errors import MaskError
 from wsfcn.files import atomic, need_suffix
 from wsfcn.images import decoding, read_mask, size_of

@@ -11,10 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from wsfcn.config import PseudoSettings
-from wsfcn.losses import mask_loss, tag_loss
 from wsfcn.maps import resize, size_of
-from wsfcn.models.segmenter import Segmenter
-from wsfcn.pseudo import (
+from wsfcn.method.losses import mask_loss, tag_loss
+from wsfcn.method.pseudo import (
     Candidates,
     activation_masks,
     banded_labels,
@@ -22,6 +21,7 @@ from wsfcn.pseudo import (
     object_masks,
     pseudo_labels,
 )
+from wsfcn.models.segmenter import Segmenter
 from wsfcn.refine.pamr import pamr
 from wsfcn.types import IGNORE, Batch, Losses, Prediction
 

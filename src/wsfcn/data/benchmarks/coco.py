@@ -25,10 +25,10 @@ from wsfcn.data.annotations import (
     read_annotations,
     region,
 )
+from wsfcn.data.benchmarks.download import Archive
+from wsfcn.data.benchmarks.prepared import Prepared
 from wsfcn.data.classes import BACKGROUND
-from wsfcn.data.download import Archive
 from wsfcn.data.forms.names import join_tags
-from wsfcn.data.prepared import Prepared
 from wsfcn.errors import DataError
 from wsfcn.files import is_whole, write_lines, write_table
 from wsfcn.images import size_of, write_mask

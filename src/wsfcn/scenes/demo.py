@@ -14,13 +14,13 @@ from wsfcn.config import (
     RunSettings,
     TrainSettings,
 )
-from wsfcn.data.scenes import CLASSES, write_scenes
 from wsfcn.evaluation import Metrics, evaluate_folder, write_metrics
 from wsfcn.images import read_mask, read_picture
 from wsfcn.inference.folder import find_pictures, predict_folder
 from wsfcn.inference.predictor import Predictor
 from wsfcn.inference.pytorch import TorchNetwork
 from wsfcn.report import Example, write_report
+from wsfcn.scenes.scenes import CLASSES, write_scenes
 from wsfcn.training.run import train
 
 TRAIN, VAL = 1600, 200

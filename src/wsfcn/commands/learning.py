@@ -1,0 +1,116 @@
+"""Commands that learn, and tell how it went."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from wsfcn.commands.app import app
+from wsfcn.config import DataSettings, TrainSettings
+from wsfcn.errors import SettingError
+from wsfcn.terminal import complain, say
+
+DATA_DEFAULTS = DataSettings()
+TRAIN_DEFAULTS = TrainSettings()
+
+
+@app.command
+def train(
+    *,
+    resume: Path | None = None,
+    settings: Annotated[TrainSettings, Parameter(name="*")] = TRAIN_DEFAULTS,
+) -> None:
+    """Train on tagged pictures: wsfcn train --data.root DIR [--config RECIPE].
+
+    Parameters
+    ----------
+    resume
+        Run folder to go on with, under its own settings unless a recipe is given; or one of its
+        checkpoints.
+    """
+    from wsfcn.training.run import train
+
+    out = train(settings, resume)
+    say(f"trained: {out}")
+
+
+@app.command
+def label(
+    source: Path,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    device: Literal["auto", "cpu", "gpu"] = "auto",
+    data: DataSettings = DATA_DEFAULTS,
+) -> int:
+    """Write the pseudo-labels of tagged pictures: wsfcn label RUN --data.root DIR -o DIR.
+
+    Parameters
+    ----------
+    source
+        Run folder or checkpoint.
+    out
+        Folder for the labels of the training pictures: indexed PNGs, 255 where there is none.
+    device
+        Where to compute.
+    """
+    from wsfcn.inference.pytorch import on_gpu
+    from wsfcn.training.labels import write_labels
+
+    count, broken = write_labels(source, data, out, gpu=on_gpu(device))
+    for error in broken:
+        complain(error)
+    say(f"{count} pseudo-labels: {out}")
+    return 1 if broken else 0
+
+
+@app.command
+def demo(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
+    """Draw scenes, learn them from their tags alone, and report how well.
+
+    Parameters
+    ----------
+    out
+        Folder for scenes, run, metrics.json and report.html.
+    seed
+        Seed of scenes and training.
+    """
+    from wsfcn.evaluation import print_metrics
+    from wsfcn.scenes.demo import demo
+
+    print_metrics(demo(out, seed))
+    say(f"report: {out / 'report.html'}")
+
+
+@app.command
+def report(
+    run: Path,
+    pictures: list[str] | None = None,
+    *,
+    masks: Path | None = None,
+    truth: Path | None = None,
+) -> None:
+    """Write a page about a run: wsfcn report RUN [PICTURES... --masks DIR --truth DIR].
+
+    Parameters
+    ----------
+    run
+        Run folder; the page is its report.html. A metrics.json in it, as `wsfcn evaluate --json`
+        writes it, is shown.
+    pictures
+        Pictures of which the worst and the best are shown, with masks and truth.
+    masks
+        Folder of their masks.
+    truth
+        Folder of their true masks.
+    """
+    from wsfcn.checkpoint import load_checkpoint
+    from wsfcn.inference.folder import named_pictures
+    from wsfcn.report import worst_and_best, write_report
+
+    groups = None
+    if pictures:
+        if not masks or not truth:
+            raise SettingError("report: pictures need --masks DIR and --truth DIR")
+        classes = load_checkpoint(run).classes
+        groups = worst_and_best(named_pictures(pictures), masks, truth, classes)
+    say(f"report: {write_report(run, groups)}")

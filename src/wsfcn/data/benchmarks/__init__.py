@@ -1,0 +1,1 @@
+"""The field's public sets, from their archives to a folder that trains and back."""

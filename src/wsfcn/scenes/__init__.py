@@ -1,0 +1,1 @@
+"""Everything drawn: scenes with their tags and masks, and the demo that learns them."""
