@@ -25,10 +25,10 @@ from torch import Tensor
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from plain_step import plain_step
-from wsfcn.recipe import read_recipe
 from wsfcn.config import ModelSettings, PseudoSettings, TrainSettings, from_dict
 from wsfcn.method.step import training_losses
 from wsfcn.models.segmenter import Segmenter, build_segmenter
+from wsfcn.recipe import read_recipe
 from wsfcn.types import Batch
 
 RECIPES = Path(__file__).parents[1] / "recipes"
