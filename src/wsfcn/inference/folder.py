@@ -52,7 +52,7 @@ def named_pictures(sources: Sequence[str | Path], out: Path | None = None) -> di
         if os.path.isdir(path):  # noqa: PTH112 (for a name that is too long, Path's raises)
             if not (inside := below(path, out)):
                 raise PictureError(f"{path}: the folder holds no pictures")
-            found = inside | found
+            found |= {path: name for path, name in inside.items() if path not in found}
         elif os.path.lexists(path):
             found.setdefault(path, path.stem)
         elif matched := sorted(glob(str(source))):  # noqa: PTH207 (a glob may be absolute)

@@ -83,7 +83,7 @@ def normal_folders(classes: Iterable[str], folder: DataFolder) -> set[str]:
     What all folders begin with, up to a sign, is passed over: MT_Free beside MT_Crack is free.
     """
     classes = sorted(classes)
-    shared = commonprefix(classes) if len(classes) > 1 else ""  # noqa: RUF071 (of names)  # noqa: RUF071 (letters count)
+    shared = commonprefix(classes) if len(classes) > 1 else ""  # noqa: RUF071 (of names)
     length = max((shared.rfind(sign) + 1 for sign in "_- "), default=0)
     return {
         name

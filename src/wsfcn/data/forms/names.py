@@ -143,9 +143,11 @@ def split_cell(
             name = joint.join(parts[start:end])
         else:
             name = parts[start]
-        if name:
+        if name and composed(name) in known:
+            names.append(composed(name))
+        elif name:
             names.append(clean(name, where))
-            if name not in known and any(other in name for other in SEPARATORS):
+            if any(other in name for other in SEPARATORS):
                 raise TagError(
                     f"{where}: '{name}' holds another separator than '{separator}', which the "
                     "other cells have; use one alone, or list the name in classes.txt"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wsfcn.data.forms.addresses import find_address
-from wsfcn.data.forms.finding import SPLITS, DataFolder
+from wsfcn.data.forms.finding import SPLITS, DataFolder, composed
 from wsfcn.data.forms.names import (
     FLAGS,
     clean,
@@ -217,10 +217,11 @@ def tags_of(table: Rows, column: int, known: Collection[str]) -> list[tuple[str,
     names = {*known, *whole}
     found = []
     for row in table.rows:
-        where = table.where(row)
-        listed = names_of(row.cells[column], where)
+        where, cell = table.where(row), row.cells[column]
+        is_name = isinstance(cell, str) and composed(cell.strip()) in names
+        listed = (composed(cell.strip()),) if is_name else names_of(cell, where)
         if listed is None:
-            listed = split_cell(row.cells[column], separator, names, where)
+            listed = split_cell(cell, separator, names, where)
         found.append(listed)
     return found
 
