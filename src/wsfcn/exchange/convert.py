@@ -4,9 +4,11 @@ What is written is whole or absent. Sources may be zip archives, as tools export
 be written as such by naming them ``.zip``.
 """
 
+import lzma
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -130,6 +132,13 @@ def recognised(folder: Path, source: Path) -> str:
     raise DataError(f"{source}: of no form that is known; expected {', '.join(FORMS)}")
 
 
+UNPACKING = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    *(NotImplementedError, RuntimeError, ValueError),
+)
+"""What zipfile raises for archives that are damaged, encrypted, or packed in another way."""
+
+
 @contextmanager
 def unpacked(source: Path) -> Iterator[Path]:
     """The source itself, or a temporary folder of what a zip archive holds; DataError for neither.
@@ -151,7 +160,7 @@ def unpacked(source: Path) -> Iterator[Path]:
                         f"{source}: unpacks to {size} bytes, for which there is no room"
                     )
                 archive.extractall(folder)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        except (*UNPACKING, OSError) as error:
             raise DataError(f"{source}: cannot be unpacked ({error})") from None
         inside = list(folder.iterdir())
         yield inside[0] if len(inside) == 1 else folder

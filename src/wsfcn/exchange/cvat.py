@@ -65,7 +65,8 @@ def elements(path: Path) -> Iterator[Element]:
                     yield element
                     # What has been read is let go, so that a large file takes no memory.
                     root.clear()
-        except (SyntaxError, ValueError, StopIteration) as error:  # entities are ValueErrors
+        except (SyntaxError, ValueError, LookupError, StopIteration) as error:
+            # Entities are ValueErrors, an unknown encoding is a LookupError.
             raise DataError(f"{path}: broken XML ({error or 'it is empty'})") from None
 
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from math import cos, radians, sin
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.etree import ElementTree
 
+import msgspec
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -92,6 +93,29 @@ def look_through(source: Path) -> Found:
     return Found([*names], annotated, tasks)
 
 
+class Result(TypedDict, total=False):
+    """A label that lies somewhere in the picture; or a choice, a text, a relation."""
+
+    type: str | None
+    value: dict[str, Any] | None
+    original_width: float | None
+    original_height: float | None
+
+
+class Made(TypedDict, total=False):
+    """An annotation or a prediction."""
+
+    result: list[Result] | None
+
+
+class Task(TypedDict, total=False):
+    """A picture with all that was said of it."""
+
+    data: dict[str, Any]
+    annotations: list[Made] | None
+    predictions: list[Made] | None
+
+
 def check_task(task: Any, where: str) -> None:
     """Raise DataError for what is no task, with the kind of export that it may be."""
     if isinstance(task, dict) and isinstance(task.get("data"), dict):
@@ -100,9 +124,15 @@ def check_task(task: Any, where: str) -> None:
                 f"{where}: has 'completions', as Label Studio had before version 1.0; "
                 "expected 'annotations'"
             )
-        made = [*(task.get("annotations") or []), *(task.get("predictions") or [])]
-        if not all(isinstance(item, dict) for item in made):
+        made = [task.get("annotations"), task.get("predictions")]
+        if any(
+            isinstance(item, int) for items in made if isinstance(items, list) for item in items
+        ):
             raise DataError(f"{where}: holds numbers of annotations alone; export as JSON")
+        try:
+            msgspec.convert(task, Task)
+        except msgspec.ValidationError as error:
+            raise DataError(f"{where}: is not as Label Studio writes it ({error})") from None
         return
     kind = "of the kind JSON-MIN" if isinstance(task, dict) and "id" in task else "of another tool"
     raise DataError(f"{where}: has no 'data'; is the export {kind}? Export as JSON")
@@ -126,7 +156,8 @@ def latest(annotations: list[dict[str, Any]] | None) -> dict[str, Any] | None:
 def labels_of(result: dict[str, Any]) -> list[str]:
     """The labels of a result that lies somewhere in the picture."""
     value = result.get("value") or {}
-    return [str(name) for name in value.get(result.get("type"), value.get("labels")) or []]
+    names = value.get(result.get("type"), value.get("labels"))
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def read_tasks(
