@@ -1,6 +1,8 @@
 # demo: the main job, end to end.  test: the whole test suite.  check: lint, types, architecture.
 # dist: wheel and sdist, used from a fresh environment.
 # Each target first makes the one environment they share, in .venv.
+# test-app: the page in a real browser, Debian's chromium; its environment is .venv-app, as Gradio
+# takes an older Pillow.
 # test-tools: what we write, read by the tools it is for, and back; they live in .venv-tools.
 
 PYTHON ?= python3
@@ -8,8 +10,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 TOOLS := .venv-tools
 TOOLS_READY := $(TOOLS)/.ready
+PAGE := .venv-app
+PAGE_READY := $(PAGE)/.ready
 
-.PHONY: demo test test-tools check dist clean
+.PHONY: demo test test-app test-tools check dist clean
 
 demo: $(READY)
 	$(BIN)/wsfcn demo
@@ -19,6 +23,9 @@ test: $(READY)
 
 test-tools: $(TOOLS_READY)
 	$(TOOLS)/bin/python -m pytest -c tests/tools/pytest.ini tests/tools
+
+test-app: $(PAGE_READY)
+	$(PAGE)/bin/python -m pytest tests/app
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -50,5 +57,16 @@ $(TOOLS_READY): tests/tools/requirements.txt
 	fi
 	@touch $@
 
+$(PAGE_READY): pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) $(PAGE) && \
+		uv pip install --quiet --python $(PAGE)/bin/python torch torchvision timm -e '.[app,dev]' \
+			selenium; \
+	else \
+		$(PYTHON) -m venv $(PAGE) && \
+		$(PAGE)/bin/python -m pip install --quiet torch torchvision timm -e '.[app,dev]' selenium; \
+	fi
+	@touch $@
+
 clean:
-	rm -rf .venv $(TOOLS) build dist runs
+	rm -rf .venv $(TOOLS) $(PAGE) build dist runs

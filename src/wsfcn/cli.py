@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.config import Dict
 
-from wsfcn.commands import exchanging, learning, predicting, preparing, travelling  # noqa: F401
+from wsfcn.commands import browsing, exchanging, learning, predicting, preparing, travelling  # noqa: F401
 from wsfcn.commands.app import app
 from wsfcn.config import preset_settings, to_dict
 from wsfcn.ending import exit_code

@@ -21,6 +21,7 @@ LAYERS = [
     {"report"},
     {"deploy"},
     {"scenes"},
+    {"app"},
     {"ending"},
     {"commands"},
     {"cli"},

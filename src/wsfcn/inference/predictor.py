@@ -1,5 +1,6 @@
 """From a trained network and a picture to a mask."""
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from PIL import Image
 from wsfcn.config import PredictSettings
 from wsfcn.errors import CheckpointError, PictureError
 from wsfcn.images import read_picture, reduced, to_rgb
-from wsfcn.inference.multiscale import average, look
+from wsfcn.inference.multiscale import View, average, look
 from wsfcn.inference.network import Network
 from wsfcn.inference.outputs import Segmentation
 from wsfcn.inference.refinement import refined, with_background
 from wsfcn.maps import as_array, resize
+from wsfcn.types import Classes
 
 Picture = str | PathLike[str] | Image.Image | np.ndarray
 """What can be segmented: a file, a PIL image, or RGB values (h, w, 3) uint8."""
@@ -38,32 +40,45 @@ class Predictor:
 
         Raises PictureError where it cannot be read, CheckpointError where the network has failed.
         """
-        settings = self.settings
         picture = open_picture(image)
         small = reduced(picture, self.max_side)
         views = [
-            look(self.network, small, scale, flip=settings.flip, tile=settings.tile)
-            for scale in settings.scales
+            look(self.network, small, scale, flip=self.settings.flip, tile=self.settings.tile)
+            for scale in self.settings.scales
         ]
-        tags = np.stack([as_array(view.tags) for view in views]).max(0)
-        present = [0, *(np.flatnonzero(tags > settings.class_cut) + 1).tolist()]
-        masks = average(views, present, (small.height, small.width))
-        xp = array_namespace(masks)
-        if not (np.isfinite(tags).all() and bool(xp.all(xp.isfinite(masks)))):
-            # argmax would make a mask of them all the same.
-            raise CheckpointError("the network has failed: its masks are not finite")
-        masks = refined(small, with_background(masks, settings), settings)
-        masks = resize(masks, (picture.height, picture.width), align_corners=True)[0]
-        winners = as_array(xp.argmax(masks, axis=0))
-        names = [self.classes.names[k] for k in present]
-        soft = as_array(xp.astype(masks, xp.float16))
-        return Segmentation(
-            mask=np.array(present, np.uint8)[winners],
-            probabilities=dict(zip(names, soft, strict=True)),
-            tags=dict(zip(self.classes.objects, tags.tolist(), strict=True)),
-            classes=self.classes,
-            picture=picture,
-        )
+        return decide(self.classes, picture, small, views, self.settings)
+
+
+def decide(
+    classes: Classes,
+    picture: Image.Image,
+    small: Image.Image,
+    views: Sequence[View],
+    settings: PredictSettings,
+) -> Segmentation:
+    """One mask from what the network sees in a picture, of which ``small`` is what it was shown.
+
+    Raises CheckpointError where the network has failed.
+    """
+    tags = np.stack([as_array(view.tags) for view in views]).max(0)
+    present = [0, *(np.flatnonzero(tags > settings.class_cut) + 1).tolist()]
+    masks = average(views, present, (small.height, small.width))
+    xp = array_namespace(masks)
+    if not (np.isfinite(tags).all() and bool(xp.all(xp.isfinite(masks)))):
+        # argmax would make a mask of them all the same.
+        raise CheckpointError("the network has failed: its masks are not finite")
+    masks = refined(small, with_background(masks, settings), settings)
+    masks = resize(masks, (picture.height, picture.width), align_corners=True)[0]
+    winners = as_array(xp.argmax(masks, axis=0))
+    names = [classes.names[k] for k in present]
+    soft = as_array(xp.astype(masks, xp.float16))
+    return Segmentation(
+        mask=np.array(present, np.uint8)[winners],
+        probabilities=dict(zip(names, soft, strict=True)),
+        tags=dict(zip(classes.objects, tags.tolist(), strict=True)),
+        classes=classes,
+        picture=picture,
+    )
 
 
 def open_picture(image: Picture) -> Image.Image:

@@ -1,0 +1,88 @@
+"""The page: its tabs, its looks, and the server behind it.
+
+It answers on this machine alone unless another address is asked for; nothing is sent anywhere, no
+font or script comes from elsewhere, and what is uploaded is deleted when the server ends.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from threading import Event
+
+from wsfcn.app.looks import Looks
+from wsfcn.errors import SettingError
+from wsfcn.inference.network import Network
+from wsfcn.terminal import say
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported
+try:
+    import gradio as gr
+except ImportError:
+    raise SettingError("app: needs Gradio; pip install 'wsfcn[app]'") from None
+
+from wsfcn.app.try_tab import try_tab
+
+UPLOAD_LIMIT = "64mb"
+"""Largest file that is taken."""
+
+STYLE = Path(__file__).with_name("page.css")
+SCRIPT = Path(__file__).with_name("page.js")
+
+
+def build(network: Network, folder: Path) -> "gr.Blocks":
+    """The page on a network; files for the browser are written into ``folder``."""
+    looks = Looks(network)
+    page = gr.Blocks(title="WS-FCN", analytics_enabled=False, fill_width=True)
+    with page, gr.Tab("Try"):
+        try_tab(looks, folder)
+    return page
+
+
+def start(page: "gr.Blocks", *, host: str, port: int | None, browser: bool = False) -> str:
+    """Serve the page from threads of its own; returns its address. Raises SettingError."""
+    try:
+        _, address, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            share=False,
+            inbrowser=browser,
+            prevent_thread_lock=True,
+            quiet=True,
+            max_file_size=UPLOAD_LIMIT,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            footer_links=[],
+            theme=gr.themes.Base(
+                primary_hue="blue",
+                neutral_hue="slate",
+                font=["system-ui", "sans-serif"],
+                font_mono=["ui-monospace", "monospace"],
+            ),
+            css_paths=[STYLE],
+            head=f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
+        )
+    except OSError as error:
+        raise SettingError(f"app: cannot answer at {host}, port {port} ({error})") from None
+    return address
+
+
+def serve(
+    network: Network,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = False,
+) -> None:
+    """Serve the page until Ctrl-C. Raises SettingError."""
+    with tempfile.TemporaryDirectory(prefix="wsfcn-app-") as name:
+        os.environ["GRADIO_TEMP_DIR"] = name
+        page = build(network, Path(name))
+        try:
+            address = start(page, host=host, port=port, browser=browser)
+            say(f"{address}  (Ctrl-C ends it)")
+            Event().wait()
+        except KeyboardInterrupt:
+            say("ended")
+        finally:
+            page.close(verbose=False)

@@ -1,0 +1,37 @@
+"""The page in the browser."""
+
+from typing import Literal
+
+from wsfcn.commands.app import app
+
+
+@app.command(name="app")
+def app_(
+    source: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = False,
+    device: Literal["auto", "cpu", "gpu"] = "auto",
+) -> None:
+    """Look at a model in the browser: wsfcn app RUN_OR_CHECKPOINT.
+
+    Parameters
+    ----------
+    source
+        Run folder, checkpoint, ONNX file of `wsfcn export`, hf://user/name, or the name of a ready
+        model (`wsfcn models`).
+    host
+        Address to answer at; by default this machine alone can reach it. There is no password:
+        name another address only among people whom you trust.
+    port
+        Port to answer at; the first free one from 7860 by default.
+    browser
+        Open the page in the browser.
+    device
+        Where to compute.
+    """
+    from wsfcn.app.page import serve
+    from wsfcn.deploy.load import open_network
+
+    serve(open_network(source, device), host=host, port=port, browser=browser)
