@@ -21,8 +21,8 @@ LAYERS = [
     {"report"},
     {"deploy"},
     {"scenes"},
-    {"app"},
     {"ending"},
+    {"app"},
     {"commands"},
     {"cli"},
 ]

@@ -15,10 +15,7 @@ from wsfcn.inference.network import Network
 from wsfcn.terminal import say
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported
-try:
-    import gradio as gr
-except ImportError:
-    raise SettingError("app: needs Gradio; pip install 'wsfcn[app]'") from None
+import gradio as gr  # pyright: ignore[reportMissingImports]
 
 from wsfcn.app.try_tab import try_tab
 

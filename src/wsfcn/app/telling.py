@@ -5,7 +5,7 @@ from functools import wraps
 from html import escape
 from typing import ParamSpec, TypeVar
 
-import gradio as gr
+import gradio as gr  # pyright: ignore[reportMissingImports]
 
 from wsfcn.ending import NO_MEMORY, told
 from wsfcn.errors import WsfcnError

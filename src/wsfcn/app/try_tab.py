@@ -5,7 +5,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, get_args
 
-import gradio as gr
+import gradio as gr  # pyright: ignore[reportMissingImports]
 from PIL import Image
 
 from wsfcn.app.choices import SCALES, Background, Choices, choices_of, settings_of

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from wsfcn.commands.app import app
+from wsfcn.errors import SettingError
 
 
 @app.command(name="app")
@@ -31,7 +32,12 @@ def app_(
     device
         Where to compute.
     """
-    from wsfcn.app.page import serve
+    try:
+        from wsfcn.app.page import serve
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        raise SettingError("app: needs Gradio; pip install 'wsfcn[app]'") from None
     from wsfcn.deploy.load import open_network
 
     serve(open_network(source, device), host=host, port=port, browser=browser)
