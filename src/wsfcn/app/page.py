@@ -26,7 +26,7 @@ STYLE = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
 
 
-def build(network: Network, folder: Path) -> "gr.Blocks":
+def build(network: Network, folder: Path) -> gr.Blocks:
     """The page on a network; files for the browser are written into ``folder``."""
     looks = Looks(network)
     page = gr.Blocks(title="WS-FCN", analytics_enabled=False, fill_width=True)
@@ -35,7 +35,7 @@ def build(network: Network, folder: Path) -> "gr.Blocks":
     return page
 
 
-def start(page: "gr.Blocks", *, host: str, port: int | None, browser: bool = False) -> str:
+def start(page: gr.Blocks, *, host: str, port: int | None, browser: bool = False) -> str:
     """Serve the page from threads of its own; returns its address. Raises SettingError."""
     try:
         _, address, _ = page.launch(
