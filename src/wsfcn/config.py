@@ -34,7 +34,7 @@ class DataSettings(Checked, group="data"):
 
     root: Path | None = None
     """Folder of the data set: images/, tags.csv (or another form of tags), and optionally
-    classes.txt, train.txt, val.txt, masks/ (for evaluation alone)."""
+    classes.txt, train.txt, val.txt, masks/ (for evaluation alone), corrected/ (to learn from)."""
     train: str = "train"
     """Split to learn from; without a train.txt, all tagged pictures that are not in `val`."""
     val: str = "val"
@@ -56,6 +56,9 @@ class DataSettings(Checked, group="data"):
     """Form of the tags: a table (tags.csv, ...), JSON lines, cls_labels.npy, the layout of MVTec
     AD, an export of FiftyOne, Label Studio or CVAT, COCO JSON, VOC XML, YOLO's labels, a folder a
     class; or the first of these that the folder holds."""
+    corrected: Path | None = None
+    """Folder of masks that people drew or corrected for some of the pictures, 255 where they said
+    nothing; `corrected` in the data set by default. Such a picture teaches and is in no figure."""
     untagged: bool | None = None
     """Take pictures without a tag as examples of the background; without a word they are, and
     their number is told. `--data.untagged=false` refuses them."""
@@ -155,6 +158,9 @@ class PseudoSettings(Checked, group="pseudo"):
     """Let the moving average of the network, where there is one, make the labels."""
     balance: NotNegative = 0.0
     """How much more the pixels of small classes weigh in the mask loss (1 in the paper)."""
+    corrected_weight: NotNegative = 1.0
+    """Weight of what people said of pixels (`data.corrected`) beside labels made from tags: a
+    picture that was corrected as a whole weighs so much more than one that was not."""
     local_margin: NotNegative = 1
     """Points of average precision by which local evidence may tell a class's tags worse than the
     whole picture does, and yet make its labels."""

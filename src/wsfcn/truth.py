@@ -1,4 +1,4 @@
-"""Whether truth masks fit their pictures, told before anything is measured on them.
+"""Whether truth and corrected masks fit their pictures, told before anything is done with them.
 
 Nothing here looks at what a mask shows, but for the values that no class has.
 """
@@ -27,10 +27,11 @@ class Truth(NamedTuple):
         return mask if self.mark is None else np.where(mask > 0, self.mark, 0).astype(np.uint8)
 
 
-def check_size(picture: Path, mask: Path) -> None:
+def check_size(picture: Path, mask: Path, kind: str = "truth") -> None:
     """Raise MaskError where a mask has another size than its picture; reads their heads alone.
 
-    A picture that cannot be read is not this function's to report.
+    ``kind`` is what the message calls the mask. A picture that cannot be read is not this
+    function's to report.
     """
     found = size_of(mask, MaskError, "mask")
     try:
@@ -39,7 +40,7 @@ def check_size(picture: Path, mask: Path) -> None:
         return
     if found != expected:
         raise MaskError(
-            f"{mask}: {found[0]} x {found[1]}, its picture {expected[0]} x {expected[1]}; a truth "
+            f"{mask}: {found[0]} x {found[1]}, its picture {expected[0]} x {expected[1]}; a {kind} "
             "mask has its picture's size: replace it, or take it away"
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from wsfcn.errors import TagError, did_you_mean
 
@@ -66,6 +66,8 @@ class Sample(NamedTuple):
     image: Float[Tensor, "3 h w"]
     tags: Float[Tensor, "c-1"]
     name: str
+    corrected: UInt8[Tensor, "h w"] | None = None
+    """What a person said of its pixels; 255 where nothing was said."""
 
 
 class Batch(NamedTuple):
@@ -74,6 +76,8 @@ class Batch(NamedTuple):
     image: Float[Tensor, "b 3 h w"]
     tags: Float[Tensor, "b c-1"]
     names: list[str]
+    corrected: UInt8[Tensor, "b h w"] | None = None
+    """What people said of their pixels, 255 where nothing; None where they said nothing at all."""
 
 
 class Features(NamedTuple):

@@ -133,7 +133,9 @@ def test_where_no_picture_can_be_read_it_stops(root):
     data = open_data(DataSettings(root=root, crop=16))
     for picture in data.train:
         picture.path.write_bytes(b"broken")
-    samples = TrainingSet(data.train, data.classes, lambda _: torch.zeros(3, 1, 1), 0, broken=99)
+    samples = TrainingSet(
+        data.train, data.classes, training_transform(DataSettings()), 0, broken=99
+    )
     with pytest.warns(PictureWarning), pytest.raises(PictureError):
         samples[0, 0]
 

@@ -3,28 +3,28 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from wsfcn.config import DataSettings
 from wsfcn.data.classes import BACKGROUND, classes_of_objects, read_classes
+from wsfcn.data.corrected import find_corrected, without_corrected
 from wsfcn.data.forms import read_tags
 from wsfcn.data.forms.finding import PICTURE_FOLDERS, composed, posix, stem_of
 from wsfcn.data.splits import split
 from wsfcn.data.tagged import Tags
-from wsfcn.data.transforms import to_tensor
+from wsfcn.data.transforms import Transform, to_tensor
 from wsfcn.errors import DataError, PictureError, PictureWarning, TagError
-from wsfcn.images import read_picture, reduced
+from wsfcn.images import read_mask, read_picture, reduced
 from wsfcn.truth import Truth
-from wsfcn.types import Batch, Classes, Sample
+from wsfcn.types import IGNORE, Batch, Classes, Sample
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class TaggedPictures:
     """What is odd about it, each with what to do."""
     marks: Mapping[str, Truth] = field(default_factory=dict)
     """Truth masks that lie elsewhere, by the name of their picture."""
+    corrected: Mapping[str, Path] = field(default_factory=dict)
+    """Masks to learn from, by the name of their picture, which is one of ``train`` alone."""
 
     def truth(self, name: str) -> Truth | None:
         """The truth mask of a picture, where there is one: masks/a/b.png for a/b, or masks/b.png
@@ -109,7 +111,9 @@ def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPicture
         said[name] = part
         if path in tags.marks and len(found) == 1:
             marks[name] = Truth(tags.marks[path], classes.index(found[0]))
-    train, val, notes = split(root, settings, said)
+    splits = split(root, settings, said)
+    corrected = find_corrected(root, settings, splits, said)
+    train, val, notes = without_corrected(splits, corrected)
     masks = root / "masks"
     return TaggedPictures(
         classes,
@@ -119,6 +123,7 @@ def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPicture
         tags.form,
         (*tags.notes, *notes),
         marks,
+        corrected,
     )
 
 
@@ -187,10 +192,11 @@ class TrainingSet(Dataset[Sample]):
         self,
         pictures: Sequence[TaggedPicture],
         classes: Classes,
-        transform: Callable[[Image.Image], Float[Tensor, "3 h w"]],
+        transform: Transform,
         seed: int,
         broken: int = 0,
         at_least: int | None = None,
+        corrected: Mapping[str, Path] | None = None,
     ) -> None:
         self.pictures = pictures
         self.allowed = broken
@@ -199,6 +205,7 @@ class TrainingSet(Dataset[Sample]):
         self.classes = classes
         self.transform = transform
         self.seed = seed
+        self.corrected = corrected or {}
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -215,10 +222,13 @@ class TrainingSet(Dataset[Sample]):
             if len(self.broken) > self.allowed or len(self.broken) == len(self.pictures):
                 raise
             return self[draw, (position + 1) % len(self.pictures)]
+        path = self.corrected.get(picture.name)
+        mask = read_mask(path) if path else None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(hash((self.seed, draw, position)) % 2**63)
-            image = self.transform(opened)
-        return Sample(image, tag_vector(picture.tags, self.classes), picture.name)
+            crop = self.transform(opened, mask)
+        tags = tag_vector(picture.tags, self.classes)
+        return Sample(crop.image, tags, picture.name, crop.corrected)
 
 
 class ViewingSet(Dataset[Sample | None]):
@@ -256,5 +266,9 @@ def only(samples: Sequence[Sample | None]) -> Batch | None:
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples of one size."""
-    images, tags, names = zip(*samples, strict=True)
-    return Batch(torch.stack(images), torch.stack(tags), list(names))
+    images, tags, names, corrected = zip(*samples, strict=True)
+    said = None
+    if any(mask is not None for mask in corrected):
+        nothing = images[0].new_full(images[0].shape[1:], IGNORE, dtype=torch.uint8)
+        said = torch.stack([nothing if mask is None else mask for mask in corrected])
+    return Batch(torch.stack(images), torch.stack(tags), list(names), said)

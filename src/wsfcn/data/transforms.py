@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageStat
 from torch import Tensor
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as TF
 
 from wsfcn.config import DataSettings
+from wsfcn.data.corrected import cropped as cropped_mask
 
 GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in a pixel's brightness (BT.601)."""
@@ -31,13 +32,26 @@ def smallest_side(settings: DataSettings) -> int:
     return math.ceil(settings.crop / math.sqrt(settings.scale[0] * settings.aspect[0]))
 
 
-def training_transform(settings: DataSettings) -> Callable[[Image.Image], Float[Tensor, "3 h w"]]:
-    """Random crop, flip and colour jitter; the result is RGB in [0, 1].
+class Crop(NamedTuple):
+    """What training sees of a picture."""
 
-    Randomness comes from torch's global generator.
+    image: Float[Tensor, "3 h w"]
+    """RGB in [0, 1]."""
+    corrected: UInt8[Tensor, "h w"] | None
+    """What a person said of its pixels, where the picture has a corrected mask."""
+
+
+Transform = Callable[[Image.Image, UInt8[np.ndarray, "h w"] | None], Crop]
+
+
+def training_transform(settings: DataSettings) -> Transform:
+    """Random crop, flip and colour jitter of a picture, and of the mask that goes with it.
+
+    The picture may be a reduced one, the mask has its full size. Randomness comes from torch's
+    global generator.
     """
 
-    def transform(picture: Image.Image) -> Float[Tensor, "3 h w"]:
+    def transform(picture: Image.Image, mask: UInt8[np.ndarray, "h w"] | None) -> Crop:
         source: Any = picture
         top, left, height, width = RandomResizedCrop.get_params(
             source, list(settings.scale), list(settings.aspect)
@@ -48,9 +62,17 @@ def training_transform(settings: DataSettings) -> Callable[[Image.Image], Float[
             box=(left, top, left + width, top + height),
             reducing_gap=2.0,
         )
+        corrected = None
+        if mask is not None:
+            sides = (picture.width, picture.height) * 2
+            box = (left, top, left + width, top + height)
+            shares = [edge / side for edge, side in zip(box, sides, strict=True)]
+            corrected = cropped_mask(mask, shares, settings.crop)
         if torch.rand(()) < 0.5:
             cropped = cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return to_tensor(jittered(cropped, *drawn(settings.jitter)))
+            corrected = None if corrected is None else np.fliplr(corrected).copy()
+        image = to_tensor(jittered(cropped, *drawn(settings.jitter)))
+        return Crop(image, None if corrected is None else torch.from_numpy(corrected))
 
     return transform
 

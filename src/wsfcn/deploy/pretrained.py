@@ -39,7 +39,7 @@ def save_pretrained(
     with atomic(folder / WEIGHTS) as name:
         save_file(weights, name, metadata={"format": "pt"})
     about = header(checkpoint.settings, checkpoint.classes)
-    for group, own in (("data", "root"), ("run", "out")):
+    for group, own in (("data", "root"), ("data", "corrected"), ("run", "out")):
         del about["settings"][group][own]  # folders of whoever trained it
     about["library"] = "wsfcn"
     with atomic(folder / CONFIG) as name:

@@ -1,11 +1,14 @@
-"""The two losses: tags against image scores, pseudo-labels against masks."""
+"""The losses: tags against image scores, pseudo-labels and what people said against masks."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from wsfcn.types import IGNORE
+
+SPARSE = 0.25
+"""How the weight of a correction grows with its area: 0 not at all, 1 in proportion."""
 
 
 def tag_loss(scores: Float[Tensor, "b n"], tags: Float[Tensor, "b n"]) -> Float[Tensor, ""]:
@@ -18,12 +21,14 @@ def mask_loss(
     labels: Int[Tensor, "b h w"],
     tags: Float[Tensor, "b c-1"],
     balance: float = 1.0,
+    shown: Bool[Tensor, "b c"] | None = None,
 ) -> Float[Tensor, "b"]:
     """Class-balanced cross-entropy of each picture against its pseudo-labels.
 
     A pixel of class k weighs ((N - N_k) / (1 + N)) ** balance, with N_k of the picture's N labelled
     pixels; the loss is the mean over all pixels. A picture in which the background or a tagged
     class got no pixel has loss 0: its labels cannot be trusted (AE, section 3.2, and its code).
+    Classes that a person has ``shown`` need none.
     """
     count = logits.shape[1]
     labelled = labels != IGNORE
@@ -35,5 +40,20 @@ def mask_loss(
         ((total - sizes) / (1 + total)).pow(balance).gather(1, safe.flatten(1)).view(safe.shape)
     )
     loss = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
-    complete = ((sizes[:, 1:] > 0) | (tags == 0)).all(1) & (sizes[:, 0] > 0)
+    found = sizes > 0 if shown is None else (sizes > 0) | shown
+    complete = (found[:, 1:] | (tags == 0)).all(1) & found[:, 0]
     return (weights * loss).mean((1, 2)) * complete
+
+
+def corrected_loss(
+    logits: Float[Tensor, "b c h w"], corrected: Int[Tensor, "b h w"]
+) -> Float[Tensor, "b"]:
+    """Cross-entropy of each picture against what a person said of it; 0 where nothing was said.
+
+    The mean over the pixels of which something was said, times their share of the picture to the
+    power `SPARSE`. So a whole mask weighs as full supervision of its picture does, and a point,
+    which by its area would weigh nothing and by itself as much as a whole mask, is between the two.
+    """
+    said = (corrected != IGNORE).float().mean((1, 2))
+    loss = F.cross_entropy(logits, corrected, ignore_index=IGNORE, reduction="none").mean((1, 2))
+    return loss * said.clamp(min=1e-12).pow(SPARSE - 1)

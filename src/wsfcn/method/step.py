@@ -7,12 +7,13 @@ Single-Stage Semantic Segmentation from Image Labels (Araslanov and Roth, 2020),
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
+from torch.nn import functional as F
 
 from wsfcn.config import PseudoSettings
 from wsfcn.maps import resize, size_of
-from wsfcn.method.losses import mask_loss, tag_loss
+from wsfcn.method.losses import corrected_loss, mask_loss, tag_loss
 from wsfcn.method.pseudo import (
     Candidates,
     activation_masks,
@@ -39,7 +40,8 @@ def training_losses(
 
     ``own_share`` is the weight of the network's own masks in labels from activations. A
     ``teacher``, the moving average of the network in evaluation mode, makes the labels in its place
-    (Mean Teachers, Tarvainen and Valpola, 2017).
+    (Mean Teachers, Tarvainen and Valpola, 2017). What people said of a pixel is its label; the rest
+    of their pictures goes on with tags.
     """
     if not warm:
         from_tags = tag_loss(model.scores(batch.image), batch.tags)
@@ -54,9 +56,44 @@ def training_losses(
     logits = resize(prediction.logits, size_of(labels), align_corners=True)
     # A crop may miss what is small: a class without a pixel then says nothing against the labels.
     expected = batch.tags if local is None else batch.tags * ~local.classes[1:]
-    from_masks = mask_loss(logits, labels, expected, settings.balance).mean()
-    coverage = (labels != IGNORE).float().mean()
+    if batch.corrected is None:
+        from_masks = mask_loss(logits, labels, expected, settings.balance).mean()
+        coverage = (labels != IGNORE).float().mean()
+        return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
+
+    said = said_cells(batch.corrected, size_of(labels))
+    labels = labels.masked_fill(said, IGNORE)
+    shown = shown_classes(batch.corrected, logits.shape[1])
+    from_masks = mask_loss(logits, labels, expected, settings.balance, shown).mean()
+    from_people = said_loss(prediction, batch.corrected)
+    from_masks = from_masks + settings.corrected_weight * from_people
+    coverage = ((labels != IGNORE) | said).float().mean()
     return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
+
+
+def said_loss(prediction: Prediction, corrected: UInt8[Tensor, "b h w"]) -> Float[Tensor, ""]:
+    """The mean over the pictures of `corrected_loss`.
+
+    It is computed at the crop's full size, so that a scribble of one pixel's width counts, and for
+    those pictures alone of which something was said.
+    """
+    who = (corrected != IGNORE).flatten(1).any(1).nonzero()[:, 0]
+    if not len(who):
+        return prediction.logits.new_zeros(())
+    logits = resize(prediction.logits[who], size_of(corrected), align_corners=True)
+    return corrected_loss(logits, corrected[who].long()).sum() / len(corrected)
+
+
+def said_cells(corrected: UInt8[Tensor, "b h w"], size: tuple[int, int]) -> Bool[Tensor, "b y x"]:
+    """Cells of a grid of ``size`` in which a person said something of a pixel."""
+    return F.adaptive_max_pool2d((corrected != IGNORE).float(), size) > 0
+
+
+def shown_classes(corrected: UInt8[Tensor, "b h w"], classes: int) -> Bool[Tensor, "b c"]:
+    """Which classes, the background among them, a person has shown in each picture."""
+    shown = torch.zeros(len(corrected), IGNORE + 1, dtype=torch.bool, device=corrected.device)
+    shown.scatter_(1, corrected.flatten(1).long(), True)
+    return shown[:, :classes]
 
 
 class LocalMasks(NamedTuple):

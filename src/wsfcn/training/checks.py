@@ -2,7 +2,9 @@
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,11 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from wsfcn.config import RunSettings, TrainSettings, to_dict
-from wsfcn.data.dataset import TaggedPictures
+from wsfcn.data.dataset import TaggedPicture, TaggedPictures
 from wsfcn.errors import CheckpointError, PictureError, SettingError
 from wsfcn.files import is_temporary
 from wsfcn.images import read_picture
-from wsfcn.truth import check_size
+from wsfcn.truth import Truth, check_size, check_values
 from wsfcn.types import Classes
 
 
@@ -24,6 +26,8 @@ def with_whole_paths(settings: TrainSettings) -> TrainSettings:
     data, model = settings.data, settings.model
     if data.root:
         data = replace(data, root=data.root.absolute())
+    if data.corrected:
+        data = replace(data, corrected=data.corrected.absolute())
     if model.weights not in ("imagenet", "none"):
         model = replace(model, weights=str(Path(model.weights).absolute()))
     return replace(settings, data=data, model=model)
@@ -47,11 +51,13 @@ def check_processes(settings: TrainSettings) -> None:
 
 
 def check_data(data: TaggedPictures, settings: TrainSettings) -> None:
-    """Look at the validation pictures, which else would be met an epoch later.
+    """Look at corrected masks, and the validation pictures, else met an epoch later.
 
     Raises SettingError where they are too few, or lack a truth to choose by; PictureError where
-    none of them can be read; MaskError for a truth mask of another size than its picture.
+    none of them can be read; MaskError for a truth or corrected mask that does not fit its picture,
+    or the classes.
     """
+    check_corrected(data)
     processes = settings.run.processes
     if data.val and len(data.val) < processes:
         raise SettingError(
@@ -64,6 +70,19 @@ def check_data(data: TaggedPictures, settings: TrainSettings) -> None:
     for picture in data.val:
         if truth := data.truth(picture.name):
             check_size(picture.path, truth.path)
+
+
+def check_corrected(data: TaggedPictures) -> None:
+    """Raise MaskError for a corrected mask that does not fit its picture, or the classes."""
+    pictures = [picture for picture in data.train if picture.name in data.corrected]
+
+    def look(picture: TaggedPicture) -> None:
+        mask = data.corrected[picture.name]
+        check_size(picture.path, mask, "corrected")
+        check_values(Truth(mask), len(data.classes))
+
+    with ThreadPoolExecutor() as pool:
+        deque(pool.map(look, pictures), maxlen=0)
 
 
 def check_readable(paths: Sequence[Path]) -> None:

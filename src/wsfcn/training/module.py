@@ -78,6 +78,7 @@ class SegmentationTraining(L.LightningModule):
             settings.seed,
             settings.data.broken,
             smallest_side(settings.data),
+            self.data.corrected,
         )
         return training_loader(pictures, order, per_process, settings.run.workers)
 

@@ -88,6 +88,7 @@ def _train(settings: TrainSettings, data: TaggedPictures, checkpoint: Path | Non
         model.compile()
     clear_folder(settings.run, resumed=content is not None)
     _write_settings(out, settings)
+    _say_notes(data)
     if not content and (judged := fit_evidence(model, data, settings)):
         say(in_words(judged, data.classes))
     shown = progress(settings.optim.batch)
@@ -160,6 +161,14 @@ def _write_settings(out: Path, settings: TrainSettings) -> None:
             name.write_text(yaml.safe_dump(to_dict(settings), sort_keys=False))
     except OSError as error:
         raise SettingError(f"run.out: cannot write to {out} ({reason_of(error)})") from None
+
+
+@rank_zero_only
+def _say_notes(data: TaggedPictures) -> None:
+    for note in data.notes:
+        say(f"note: {note}")
+    if data.corrected:
+        say(f"learned from as people corrected them: {len(data.corrected)} pictures")
 
 
 def _rows_before(content: dict[str, Any] | None, table: Path) -> list[Row]:

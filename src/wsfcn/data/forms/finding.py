@@ -24,7 +24,7 @@ SPLITS = {
 }
 """Names of folders, files and cells that stand for a split, in small letters."""
 
-TRUTH = frozenset({"masks", "ground_truth", "__MACOSX"})
+TRUTH = frozenset({"masks", "corrected", "ground_truth", "__MACOSX"})
 """Folders in which no picture is looked for."""
 
 PICTURE_FOLDERS = frozenset({"images", "jpegimages"})
