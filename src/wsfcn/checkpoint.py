@@ -4,7 +4,7 @@ A checkpoint is what Lightning writes (weights, optimiser, progress) plus the ke
 all that rebuilds the segmenter. It is read without unpickling code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -43,17 +43,22 @@ class Checkpoint(NamedTuple):
     model: Segmenter
     settings: TrainSettings
     classes: Classes
+    corrected: frozenset[str] = frozenset()
+    """Fingerprints of the pictures of which it learned a corrected mask."""
 
 
-def header(settings: TrainSettings, classes: Classes) -> dict[str, Any]:
+def header(
+    settings: TrainSettings, classes: Classes, corrected: Iterable[str] = ()
+) -> dict[str, Any]:
     """What makes a file of weights a checkpoint of ours."""
-    return {"format": FORMAT, "settings": to_dict(settings), "classes": list(classes.names)}
+    about = {"format": FORMAT, "settings": to_dict(settings), "classes": list(classes.names)}
+    return about | ({"corrected": sorted(corrected)} if corrected else {})
 
 
 def save_checkpoint(path: str | PathLike[str], checkpoint: Checkpoint) -> None:
     """Write a checkpoint without optimiser or progress, whole or not at all."""
-    model, settings, classes = checkpoint
-    content = {"state_dict": model.state_dict(), "wsfcn": header(settings, classes)}
+    model, settings, classes, corrected = checkpoint
+    content = {"state_dict": model.state_dict(), "wsfcn": header(settings, classes, corrected)}
     with atomic(path) as name:
         write_file(name, content)
 
@@ -79,6 +84,7 @@ class Header(msgspec.Struct):
     format: int
     settings: dict[str, Any]
     classes: list[str]
+    corrected: list[str] = []
 
 
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
@@ -177,7 +183,7 @@ def rebuilt(
     with Uninitialised():
         model = build_segmenter(settings.model, len(classes), pretrained=False)
     model.load_state_dict(weights)
-    return Checkpoint(model.eval(), settings, classes)
+    return Checkpoint(model.eval(), settings, classes, frozenset(about.get("corrected", ())))
 
 
 class Uninitialised(TorchFunctionMode):

@@ -9,7 +9,15 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.config import Dict
 
-from wsfcn.commands import browsing, exchanging, learning, predicting, preparing, travelling  # noqa: F401
+from wsfcn.commands import (  # noqa: F401
+    browsing,
+    correcting,
+    exchanging,
+    learning,
+    predicting,
+    preparing,
+    travelling,
+)
 from wsfcn.commands.app import app
 from wsfcn.config import preset_settings, to_dict
 from wsfcn.ending import exit_code

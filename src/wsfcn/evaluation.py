@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Float32, Int, Integer, UInt8
 
 from wsfcn.errors import DataError, MaskError, TagError
 from wsfcn.files import atomic, need_suffix, open_regular
-from wsfcn.images import read_mask
+from wsfcn.images import read_mask, was_taught
 from wsfcn.terminal import say, table
 from wsfcn.types import IGNORE, Classes
 
@@ -186,13 +186,25 @@ def evaluate_folder(
     if labels and names is None:
         # Labels exist for training pictures alone, truth perhaps for some of these.
         names = [name for name in names_below(masks) if truth_of(truth, name).exists()]
-    for name in names_in(truth, names):
+    names = names_in(truth, names)
+    check_untaught([masks / f"{name}.png" for name in names])
+    for name in names:
         path = masks / f"{name}.png"
         try:
             counts.update(read_mask(truth_of(truth, name)), read_mask(path))
         except MaskError as error:
             raise MaskError(f"{path}, {error}") from None
     return counts.compute()
+
+
+def check_untaught(masks: Sequence[Path]) -> None:
+    """Raise MaskError for masks of pictures whose corrected masks their network has learned."""
+    taught = [path for path in masks if path.exists() and was_taught(path)]
+    if taught:
+        raise MaskError(
+            f"{taught[0]}: its network learned from a corrected mask of this picture, as with "
+            f"{len(taught)} of the {len(masks)} compared; name the others with --names FILE"
+        )
 
 
 def background_curve(
@@ -236,10 +248,16 @@ def read_soft_masks(
                 raise ValueError(f"{length} bytes are more than soft masks of this size take")
             soft = np.load(file)
             names, masks = soft["classes"], soft["probabilities"]
+            taught = "taught" in soft
     except DataError as error:
         raise MaskError(str(error)) from None
     except Exception as error:  # zip and NumPy have many errors for a damaged file
         raise MaskError(f"{path}: no soft masks here ({error})") from None
+    if taught:
+        raise MaskError(
+            f"{path}: its network learned from a corrected mask of this picture; name others with "
+            "--names FILE"
+        )
     if masks.ndim != 3 or masks.dtype.kind not in "fiu" or names.shape != masks.shape[:1]:
         raise MaskError(
             f"{path}: expected `classes` (k) and `probabilities` (k h w), found shapes "

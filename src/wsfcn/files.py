@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -164,6 +165,13 @@ def reason_of(error: Exception) -> str:
     """Why the system refuses, without the file's name, and the cure where it is known."""
     reason = getattr(error, "strerror", None) or str(error)
     return f"{reason}: make room" if getattr(error, "errno", None) in FULL else reason
+
+
+def fingerprint(path: str | os.PathLike[str]) -> str:
+    """What a file is known by wherever it lies: 16 digits of its SHA-1. Raises DataError."""
+    with open_regular(path) as file:
+        whole = hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False))
+    return whole.hexdigest()[:16]
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int = LARGEST_TEXT) -> bytes:

@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import ExifTags, Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from wsfcn.errors import DataError, MaskError, PictureError, WsfcnError
 from wsfcn.files import atomic, open_regular
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """File name endings that count as pictures when a folder is searched."""
+
+TAUGHT = ("wsfcn", "learned from a corrected mask of this picture")
+"""What a mask's file says, as a key and a text, where its network has."""
 
 ORIENTATION = ExifTags.Base.Orientation
 
@@ -143,12 +147,27 @@ def read_mask(path: str | PathLike[str]) -> UInt8[np.ndarray, "h w"]:
         return np.array(mask)
 
 
-def write_mask(path: str | PathLike[str], mask: UInt8[np.ndarray, "h w"]) -> None:
-    """Write class indices as an indexed PNG with the VOC palette, whole or not at all."""
+def write_mask(
+    path: str | PathLike[str], mask: UInt8[np.ndarray, "h w"], *, taught: bool = False
+) -> None:
+    """Write class indices as an indexed PNG with the VOC palette, whole or not at all.
+
+    The file itself says where it was ``taught``: where whatever made it has learned from a person's
+    mask of the same picture, so that it can be measured nowhere.
+    """
     picture = Image.fromarray(mask)
     picture.putpalette(voc_palette().tobytes())
+    about = PngInfo()
+    if taught:
+        about.add_text(*TAUGHT)
     with atomic(path) as name:
-        picture.save(name)
+        picture.save(name, pnginfo=about)
+
+
+def was_taught(path: str | PathLike[str]) -> bool:
+    """Whether a mask file says that it was taught; reads its head alone. Raises MaskError."""
+    with decoding(Path(path), MaskError, "mask") as mask:
+        return mask.info.get(TAUGHT[0]) == TAUGHT[1]
 
 
 def overlay(

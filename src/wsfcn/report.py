@@ -13,7 +13,7 @@ from PIL import Image
 
 from wsfcn.data.inspect import Inspection, summary
 from wsfcn.errors import DamageWarning, DataError, MaskError, PictureError
-from wsfcn.evaluation import ConfusionMatrix
+from wsfcn.evaluation import ConfusionMatrix, check_untaught
 from wsfcn.figures import read_figures
 from wsfcn.files import atomic, need_suffix, read_bytes, read_text
 from wsfcn.images import read_mask, read_picture
@@ -111,6 +111,17 @@ def write_inspection(path: Path, found: Inspection) -> None:
     )
 
 
+def write_review(path: Path, examples: Sequence[Example], listed: int) -> None:
+    """Write the first pictures of a list of ``listed``, in its order, as one page."""
+    write_page(
+        path,
+        "review.html",
+        name="What to look at first",
+        listed=listed,
+        examples=[(e.name, data_uri(painted(e.picture, _masks_of(e)))) for e in examples],
+    )
+
+
 def write_page(path: Path, template: str, **values: Any) -> None:
     """Fill a template of this package, and write it whole or not at all."""
     from jinja2 import Environment, PackageLoader
@@ -137,6 +148,7 @@ def worst_and_best(
     ``pictures`` are files with the names of their masks.
     """
     rated = []
+    check_untaught([masks / f"{name}.png" for name in pictures.values()])
     for path, name in pictures.items():
         found, true = read_mask(masks / f"{name}.png"), read_mask(truth / f"{name}.png")
         counts = ConfusionMatrix(classes)

@@ -20,7 +20,7 @@ LAYERS = [
     {"training", "inference"},
     {"report"},
     {"deploy"},
-    {"scenes"},
+    {"scenes", "review"},
     {"ending"},
     {"app"},
     {"commands"},

@@ -10,20 +10,30 @@ from PIL import Image
 from torch.nn import functional as F
 
 import tiny
-from wsfcn.config import DataSettings, ModelSettings, PseudoSettings
+from wsfcn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from wsfcn.config import DataSettings, ModelSettings, PseudoSettings, TrainSettings
 from wsfcn.data.corrected import cropped
 from wsfcn.data.dataset import TrainingSet, collate, open_data
+from wsfcn.data.inspect import inspect_data, print_inspection
 from wsfcn.data.loading import EpochOrder, training_loader
 from wsfcn.data.transforms import training_transform
+from wsfcn.deploy.pretrained import load_pretrained, save_pretrained
 from wsfcn.errors import DataError, MaskError
-from wsfcn.images import write_mask
+from wsfcn.evaluation import background_curve, evaluate_folder
+from wsfcn.files import fingerprint
+from wsfcn.images import read_mask, was_taught, write_mask
+from wsfcn.inference.folder import predict_folder
+from wsfcn.inference.predictor import Predictor
+from wsfcn.inference.pytorch import TorchNetwork
 from wsfcn.maps import resize
 from wsfcn.method.losses import corrected_loss
 from wsfcn.method.step import make_labels, said_cells, training_losses
 from wsfcn.models.segmenter import Segmenter, build_segmenter
+from wsfcn.report import worst_and_best
 from wsfcn.training.checks import check_corrected
+from wsfcn.training.labels import write_labels
 from wsfcn.training.run import train
-from wsfcn.types import IGNORE, Batch
+from wsfcn.types import IGNORE, Batch, Classes
 
 
 @pytest.fixture
@@ -175,10 +185,14 @@ def test_batches_hold_what_was_said_or_none(root):
     assert (loaded.corrected == 1).flatten(1).all(1).nonzero().tolist() == [[row]]
 
 
+def network(**changes) -> ModelSettings:
+    quiet = {"gate": 0.0, "dropout": 0.0, "drop_path": 0.0}
+    return ModelSettings(weights="none", width=8, **quiet, **changes)
+
+
 def build(**changes) -> Segmenter:
     torch.manual_seed(0)
-    quiet = {"gate": 0.0, "dropout": 0.0, "drop_path": 0.0}
-    return build_segmenter(ModelSettings(weights="none", width=8, **quiet, **changes), 4).train()
+    return build_segmenter(network(**changes), 4).train()
 
 
 def batch(size: int = 64) -> Batch:
@@ -268,6 +282,48 @@ def test_a_class_that_a_person_shows_needs_no_pseudo_label():
         assert losses_of(corrected, settings).masks > 0
 
 
+def test_masks_say_what_their_network_learned_and_are_measured_nowhere(root, tmp_path):
+    Image.new("RGB", (8, 6), "red").save(root / "images/02.png")  # no two are the same file
+    made = Checkpoint(
+        build(evidence=False).eval(),
+        TrainSettings(data=DataSettings(crop=64), model=network(evidence=False)),
+        Classes(("background", "a", "b", "c")),
+        frozenset({fingerprint(root / "images/02.png"), "of another picture"}),
+    )
+    save_checkpoint(tmp_path / "made.ckpt", made)
+    save_pretrained(tmp_path / "made", made)
+    assert load_pretrained(tmp_path / "made").corrected == made.corrected
+    predictor = Predictor(TorchNetwork(load_checkpoint(tmp_path / "made.ckpt"), "cpu"))
+    pictures = [root / f"images/{name}.png" for name in ("02", "03")]
+    out, truth = tmp_path / "out", tmp_path / "truth"
+    assert predict_folder(predictor, pictures, out, probabilities=True) == []
+    for name in ("02", "03"):
+        write_mask(truth / f"{name}.png", np.zeros((6, 8), np.uint8))
+    assert [was_taught(out / f"{name}.png") for name in ("02", "03")] == [True, False]
+    for compare in (evaluate_folder, background_curve):
+        with pytest.raises(MaskError, match=r"learned from a corrected mask .* --names FILE"):
+            compare(out, truth, made.classes)
+        compare(out, truth, made.classes, ["03"])
+    with pytest.raises(MaskError, match="1 of the 2 compared"):
+        worst_and_best({path: path.stem for path in pictures}, out, truth, made.classes)
+
+
+def test_inspection_counts_corrections_and_names_forgotten_tags(root, capsys):
+    mask = np.full((6, 8), IGNORE, np.uint8)
+    mask[0, :3] = 0, 1, 2
+    correct(root, "02", mask)
+    tags = (root / "tags.csv").read_text()
+    (root / "tags.csv").write_text(tags.replace("02.png,cat dog", "02.png,cat"))
+    wrong = correct(root, "03", np.zeros((2, 2), np.uint8))
+    found = inspect_data(DataSettings(root=root))
+    assert found.corrected == 2
+    assert found.shown == {"background": 1, "cat": 1, "dog": 1}
+    assert any("02.png shows dog, which" in hint for hint in found.hints)
+    assert found.errors[0].startswith(f"{wrong}: 2 x 2, its picture 8 x 6")
+    print_inspection(found)
+    assert "2 corrected pictures" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_a_training_takes_corrections_and_another_goes_on_without(tmp_path):
     root = tiny.scenes(tmp_path / "scenes", steps=1)
@@ -277,8 +333,13 @@ def test_a_training_takes_corrections_and_another_goes_on_without(tmp_path):
     for name in names:
         correct(root, name, mask)
     out = train(tiny.settings(root, tmp_path / "run", optim={"epochs": 2, "warmup": 1}))
-    last = (out / "metrics.csv").read_text()
-    assert "nan" not in last
+    assert "nan" not in (out / "metrics.csv").read_text()
+    expected = {fingerprint(path) for path in (root / "images").glob("train-*")}
+    assert load_checkpoint(out).corrected == expected
+    assert write_labels(out, DataSettings(root=root), tmp_path / "labels") == (len(names), [])
+    labels = tmp_path / "labels" / f"{names[0]}.png"
+    assert (read_mask(labels)[mask == 1] == 1).all()
+    assert was_taught(labels)
     (root / "corrected" / f"{names[0]}.png").write_bytes(b"broken")
     with pytest.raises(MaskError, match="cannot be read as a mask"):
         train(tiny.settings(root, tmp_path / "other"))

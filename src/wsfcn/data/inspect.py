@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 from rich.progress import track
 
 from wsfcn.config import DataSettings
+from wsfcn.data.classes import BACKGROUND
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures, open_data
 from wsfcn.data.forms import read_tags
 from wsfcn.data.forms.finding import DataFolder
 from wsfcn.data.tagged import Tags
 from wsfcn.errors import DataError, MaskError, PictureError
-from wsfcn.images import read_picture
+from wsfcn.images import read_mask, read_picture
 from wsfcn.terminal import say, table
-from wsfcn.truth import check_size, check_values
-from wsfcn.types import Classes
+from wsfcn.truth import Truth, check_size, check_values
+from wsfcn.types import IGNORE, Classes
 
 FEW = 10
 """Training pictures below which a class is reported as rare."""
@@ -43,6 +45,10 @@ class Inspection:
     samples: dict[str, list[Path]] = field(default_factory=dict)
     """A few training pictures of each class."""
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    corrected: int = 0
+    """Pictures of which people have corrected the mask."""
+    shown: Counter[str] = field(default_factory=Counter)
+    """Corrected pictures that show a class, by its name."""
     untagged: int = 0
     """Pictures that are listed without a tag."""
     unlisted: list[Path] = field(default_factory=list)
@@ -78,6 +84,8 @@ def inspect_data(settings: DataSettings) -> Inspection:
     if data:
         count_tags(data, found)
         check_truth(data, found)
+        count_corrected(data, found)
+        found.hints += data.notes
     if found.unlisted:
         found.hints.append(
             f"{len(found.unlisted)} pictures have no tags, the first is {found.unlisted[0]}; "
@@ -123,6 +131,28 @@ def check_truth(data: TaggedPictures, found: Inspection) -> None:
                 check_values(truth, len(data.classes))
             except MaskError as error:
                 found.errors.append(str(error))
+
+
+def count_corrected(data: TaggedPictures, found: Inspection) -> None:
+    """Count corrected masks and what they show; note those that do not fit, or show other tags."""
+    found.corrected = len(data.corrected)
+    for picture in data.train:
+        if not (path := data.corrected.get(picture.name)):
+            continue
+        try:
+            check_size(picture.path, path, "corrected")
+            check_values(Truth(path), len(data.classes))
+        except MaskError as error:
+            found.errors.append(str(error))
+            continue
+        present = set(np.unique(read_mask(path)).tolist()) - {IGNORE}
+        names = [data.classes.names[k] for k in sorted(present)]
+        found.shown.update(names)
+        if forgotten := set(names) - {BACKGROUND, *picture.tags}:
+            found.hints.append(
+                f"{path} shows {', '.join(sorted(forgotten))}, which {picture.path} is not tagged "
+                "with: add the tag"
+            )
 
 
 def count_tags(data: TaggedPictures, found: Inspection) -> None:
@@ -173,6 +203,9 @@ def print_inspection(found: Inspection) -> None:
         totals = ("pictures", *found.pictures.values(), "")
         table(("class", *found.counts, "most often with"), rows, [totals])
     say(summary(found))
+    if found.corrected:
+        shown = ", ".join(f"{name} {count}" for name, count in found.shown.most_common())
+        say(f"{found.corrected} corrected pictures, learned from and in no figure; with {shown}")
     for hint in found.hints:
         say(f"note: {hint}")
     for error in found.errors:

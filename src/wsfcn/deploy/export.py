@@ -276,6 +276,8 @@ def describe(model: "ModelProto", checkpoint: Checkpoint, input: Input) -> None:
         "training_size": checkpoint.settings.data.crop,
         "longest_side": checkpoint.settings.data.longest_side,
     }
+    if checkpoint.corrected:
+        about["corrected"] = sorted(checkpoint.corrected)
     helper.set_model_props(model, {key: json.dumps(value) for key, value in about.items()})
     model.producer_name, model.producer_version = "wsfcn", wsfcn.__version__
     model.doc_string = "Semantic segmentation learned from image-level tags alone"

@@ -59,6 +59,7 @@ class OnnxNetwork:
         about = described(self.session, self.path)
         self.classes = Classes(tuple(about.classes))
         self.longest_side = about.longest_side
+        self.corrected = frozenset(about.corrected)
         self.takes_bytes = about.input == "uint8"
 
     def image(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Shaped[np.ndarray, "1 3 h w"]:
@@ -118,6 +119,7 @@ class About(msgspec.Struct):
     classes: list[str]
     longest_side: int
     input: Literal["float", "uint8"]
+    corrected: list[str] = []
 
 
 def described(session: "InferenceSession", path: Path) -> About:

@@ -22,7 +22,7 @@ from wsfcn.types import Classes
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 """The names that libraries and the Hub know."""
 
-LARGEST_CONFIG = 2**20
+LARGEST_CONFIG = 2**24
 
 
 def save_pretrained(
@@ -38,7 +38,7 @@ def save_pretrained(
     folder = Path(folder)
     with atomic(folder / WEIGHTS) as name:
         save_file(weights, name, metadata={"format": "pt"})
-    about = header(checkpoint.settings, checkpoint.classes)
+    about = header(checkpoint.settings, checkpoint.classes, checkpoint.corrected)
     for group, own in (("data", "root"), ("data", "corrected"), ("run", "out")):
         del about["settings"][group][own]  # folders of whoever trained it
     about["library"] = "wsfcn"

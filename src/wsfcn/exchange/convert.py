@@ -124,6 +124,20 @@ def given_for(to: str, out: Path, settings: ExchangeSettings, regions: Regions) 
     return Given(out, settings, shapes, regions)
 
 
+def named_for(to: str, stem: Path) -> Path:
+    """Where a form goes that is to be called ``stem``: a file has the form's suffix.
+
+    Raises SettingError where a folder of that name holds something already.
+
+    >>> named_for("coco", Path("out/batch")), named_for("yolo", Path("out/batch"))
+    (PosixPath('out/batch.json'), PosixPath('out/batch'))
+    """
+    suffix = FORMS[form_name(to)].suffix
+    if suffix is None and stem.is_dir() and any(stem.iterdir()):
+        raise SettingError(f"{stem}: is there already; delete it, or name another place")
+    return stem.with_name(stem.name + (suffix or ""))
+
+
 def recognised(folder: Path, source: Path) -> str:
     """The form that a file or folder looks like. Raises DataError."""
     for name, form in FORMS.items():

@@ -6,6 +6,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from wsfcn.data.forms.finding import DataFolder, stem_of
 from wsfcn.data.forms.folders import base_of
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.exchange.regions import Regions
-from wsfcn.files import atomic, is_whole, keep_inputs, need_suffix
+from wsfcn.files import atomic, fingerprint, is_whole, keep_inputs, need_suffix
 from wsfcn.images import read_mask, read_picture
 from wsfcn.inference.outputs import Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
@@ -148,6 +149,7 @@ def predict_folder(
                 raise
             broken[path] = PictureError(f"{path}: its name is too long for what is written of it")
 
+    learned = predictor.network.corrected
     broken: dict[Path, PictureError] = {}
     objects: dict[Path, list[dict[str, Any]]] = {}
     with ThreadPoolExecutor(2) as pool, pictures_per_second() as progress:
@@ -159,6 +161,8 @@ def predict_folder(
                 broken[path] = picture
                 continue
             found = predictor.predict(picture)
+            if learned and fingerprint(path) in learned:
+                found = replace(found, taught=True)
             if coco:
                 objects[path] = found.to_coco(regions)
             pending.append(pool.submit(write, path, found))

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -41,17 +41,19 @@ def predict_form(
     settings: ExchangeSettings = DEFAULTS,
     add: bool = False,
     inputs: Sequence[Path] = (),
+    files: Mapping[Path, str] | None = None,
 ) -> Written:
     """Write the labels of all pictures in the form ``to``, whole or not at all.
 
-    Pictures are named by their path below the folder that holds all of them. A class's score is
+    Pictures are called by ``files``, by default their path below the folder that holds all of them.
+    A class's score is
     the mean probability over its pixels. Pictures that cannot be read are left out and returned
     as errors. Raises SettingError for an output that is there or would replace a picture or
     another of the ``inputs``, for what a form cannot hold, and for two pictures of one name.
     """
     given = given_for(to, out, settings, regions)
     keep_inputs([out], [*pictures, *inputs])
-    files = files_below(pictures)
+    files = files or files_below(pictures)
     broken: list[PictureError] = []
     with ThreadPoolExecutor(2) as pool, pictures_per_second() as progress:
 

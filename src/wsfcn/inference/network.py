@@ -61,6 +61,8 @@ class Network(Protocol):
     classes: Classes
     longest_side: int
     """Pixels to which larger pictures are reduced when they are looked at as a whole."""
+    corrected: frozenset[str]
+    """Fingerprints of the pictures of which it learned a corrected mask."""
 
     def image(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Shaped[Any, "1 3 h w"]:
         """A picture as the network takes it."""

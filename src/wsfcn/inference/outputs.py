@@ -46,10 +46,12 @@ class Segmentation:
     classes: Classes
     picture: Image.Image
     """The picture itself, upright and RGB."""
+    taught: bool = False
+    """Whether the network learned from a corrected mask of this picture; the files say so."""
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the mask as an indexed PNG with the VOC palette."""
-        write_mask(path, self.mask)
+        write_mask(path, self.mask, taught=self.taught)
 
     def overlay(self) -> Image.Image:
         """The picture with the objects painted over it."""
@@ -59,7 +61,9 @@ class Segmentation:
         """Write the soft masks as ``.npz``: ``classes`` (k names), ``probabilities`` (k h w)."""
         masks = np.stack(list(self.probabilities.values()))
         with atomic(path) as name:
-            np.savez_compressed(name, classes=np.array([*self.probabilities]), probabilities=masks)
+            names = np.array([*self.probabilities])
+            also = {"taught": np.array(1)} if self.taught else {}
+            np.savez_compressed(name, classes=names, probabilities=masks, **also)
 
     def to_coco(self, regions: Regions = "classes") -> list[dict[str, Any]]:
         """COCO annotations of the objects: category (the index in the mask), RLE, area, box, score.

@@ -31,6 +31,7 @@ class TorchNetwork:
         self.model = model.to(memory_format=torch.channels_last)
         self.classes = checkpoint.classes
         self.longest_side = checkpoint.settings.data.longest_side
+        self.corrected = checkpoint.corrected
 
     def image(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:
         image = torch.from_numpy(pixels.copy()).to(self.model.mean.device)

@@ -17,12 +17,13 @@ from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data, t
 from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic, keep_inputs
-from wsfcn.images import overlay, read_picture, reduced, write_mask
+from wsfcn.images import overlay, read_mask, read_picture, reduced, write_mask
 from wsfcn.maps import nearest, resize, size_of
 from wsfcn.method.step import cut, local_masks, refined_masks
 from wsfcn.models.segmenter import Segmenter
+from wsfcn.training.checks import check_corrected
 from wsfcn.training.module import SegmentationTraining
-from wsfcn.types import Batch, Sample
+from wsfcn.types import IGNORE, Batch, Sample
 from wsfcn.visualize import beside, sheet
 
 
@@ -63,12 +64,15 @@ def write_labels(
 ) -> tuple[int, list[PictureError]]:
     """Write the pseudo-labels of all training pictures, made from their tags, as indexed PNGs.
 
+    Where people corrected a pixel, its label is theirs.
+
     ``path`` is a run folder or checkpoint. Returns the number of pictures, and errors for those
     that cannot be read, which are left out. Raises CheckpointError, DataError, and SettingError
     where the data has other classes than the checkpoint or ``out`` holds the truth masks.
     """
     checkpoint = load_checkpoint(path)
     pictures = open_data(data)
+    check_corrected(pictures)
     if pictures.classes != checkpoint.classes:
         raise SettingError(
             f"{data.root}: its classes are {', '.join(pictures.classes.objects)}, but {path} knows "
@@ -90,8 +94,12 @@ def write_labels(
         tags = tag_vector(picture.tags, pictures.classes)
         batch = collate([Sample(to_tensor(reduced(opened, side)), tags, picture.name)])
         labels = torch.from_numpy(labels_of(model, batch, pseudo, pseudo.own_share).labels)
-        labels = nearest(labels, (opened.height, opened.width))
-        write_mask(out / f"{picture.name}.png", labels.numpy())
+        labels = nearest(labels, (opened.height, opened.width)).numpy()
+        said = pictures.corrected.get(picture.name)
+        if said:
+            corrected = read_mask(said)
+            labels = np.where(corrected == IGNORE, labels, corrected)
+        write_mask(out / f"{picture.name}.png", labels, taught=said is not None)
     return len(pictures.train) - len(broken), broken
 
 

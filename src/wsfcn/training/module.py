@@ -1,6 +1,7 @@
 """The training as Lightning runs it: optimiser, seeds, logging, validation without masks."""
 
 import warnings
+from functools import cached_property
 from typing import Any
 
 import lightning as L
@@ -17,6 +18,7 @@ from wsfcn.data.loading import EpochOrder, training_loader
 from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.errors import MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix, tag_map
+from wsfcn.files import fingerprint
 from wsfcn.interrupts import obey_parent
 from wsfcn.maps import nearest, resize
 from wsfcn.method.step import training_losses
@@ -43,6 +45,7 @@ class SegmentationTraining(L.LightningModule):
         self.data = data
         self.settings = settings
         self.guard = Guard(model, skip=settings.optim.skip_nonfinite)
+        self.learned_before: frozenset[str] = frozenset()
         self._forget_validation()
 
     @property
@@ -217,9 +220,16 @@ class SegmentationTraining(L.LightningModule):
             name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()
         }
         checkpoint["state_dict"] = weights
-        checkpoint["wsfcn"] = header(self.settings, self.data.classes)
+        checkpoint["wsfcn"] = header(self.settings, self.data.classes, self.corrected)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["state_dict"] = {
             f"model.{name}": value for name, value in checkpoint["state_dict"].items()
         }
+        self.learned_before = frozenset(checkpoint["wsfcn"].get("corrected", ()))
+
+    @cached_property
+    def corrected(self) -> frozenset[str]:
+        """Fingerprints of the pictures whose corrected masks it has learned from, now or before."""
+        now = (p.path for p in self.data.train if p.name in self.data.corrected)
+        return self.learned_before | {fingerprint(path) for path in now if path.is_file()}
