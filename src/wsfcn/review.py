@@ -186,7 +186,7 @@ def judged(views: Views, tagged: Sequence[int], classes: Classes) -> Seen:
     objects = winner > 0
     shares = np.bincount(winner.ravel(), minlength=len(mean)) / winner.size
     agreement = agreement_of(views.masks.argmax(1))
-    unsure = ratio((~certain).sum(), (objects | ~certain).sum())
+    unsure = ratio(float((~certain).sum()), float((objects | ~certain).sum()))
     without = [k for k in tagged if not shares[k]]
     strange = [k for k in np.flatnonzero(shares[1:]) + 1 if k not in tagged]
     signs = Signs(
