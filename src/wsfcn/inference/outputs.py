@@ -62,7 +62,7 @@ class Segmentation:
         masks = np.stack(list(self.probabilities.values()))
         with atomic(path) as name:
             names = np.array([*self.probabilities])
-            also = {"taught": np.array(1)} if self.taught else {}
+            also: Any = {"taught": np.array(1)} if self.taught else {}
             np.savez_compressed(name, classes=names, probabilities=masks, **also)
 
     def to_coco(self, regions: Regions = "classes") -> list[dict[str, Any]]:
