@@ -65,6 +65,22 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
     Settings of training and prediction are looked at here; other options of a command, by it.
     """
+    recipe = read_unchecked(path)
+    known = rules(PredictSettings) | rules(TrainSettings)
+    for key, value in recipe.items():
+        if key in known and value is not None:
+            try:
+                obeying(known[key], value, key)
+            except SettingError as error:
+                raise SettingError(f"{path}: {error}") from None
+    return recipe
+
+
+def read_unchecked(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, of whatever version. Raises SettingError for what is no mapping.
+
+    It is bounded in size, and says nothing twice.
+    """
     try:
         recipe = yaml.load(read_text(path, BYTES), Loader)
         if not within_bounds(recipe):
@@ -81,15 +97,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
     recipe = {} if recipe is None else recipe
     if not isinstance(recipe, dict):
         raise SettingError(f"{path}: a recipe is a mapping of settings, such as `optim: ...`")
-    known = rules(PredictSettings) | rules(TrainSettings)
-    for key, value in recipe.items():
+    for key in recipe:
         if not isinstance(key, str):
             raise SettingError(f"{path}: a setting's name is a word, not {shortened(key)}")
-        if key in known and value is not None:
-            try:
-                obeying(known[key], value, key)
-            except SettingError as error:
-                raise SettingError(f"{path}: {error}") from None
     return recipe
 
 

@@ -35,6 +35,10 @@ LARGEST_MATRIX = 30
 """Classes beyond which the confusion matrix is left out: nobody could read it."""
 
 
+SETTINGS = "settings.yaml"
+"""The file that makes a folder the folder of a run."""
+
+
 class Example(NamedTuple):
     """A picture with its mask, and its truth where known."""
 
@@ -50,26 +54,39 @@ def write_report(run: Path, examples: Mapping[str, Sequence[Example]] | None = N
     ``examples`` are groups of pictures, each under its title. Raises DataError where the folder is
     no run.
     """
-    settings = run / "settings.yaml"
-    if not settings.exists():
-        raise DataError(f"{run}: holds no settings.yaml; is it the folder of a run?")
-    write_page(
-        run / "report.html",
+    save_page(run / "report.html", report_page(run, examples))
+    return run / "report.html"
+
+
+def report_page(run: Path, examples: Mapping[str, Sequence[Example]] | None = None) -> str:
+    """The page of `write_report`, as HTML. Raises DataError where the folder is no run."""
+    need_run(run)
+    return rendered(
         "report.html",
         name=run.name,
-        settings=read_text(settings),
+        settings=read_text(run / SETTINGS),
         curves=[line_chart(title, points) for title, points in read_curves(run / "metrics.csv")],
-        metrics=read_metrics(run / "metrics.json"),
+        metrics=metrics_in(run),
         groups=[
             (title, [(e.name, data_uri(painted(e.picture, _masks_of(e)))) for e in group])
             for title, group in (examples or {}).items()
         ],
         snapshots=[
             (path.stem.replace("-", " "), data_uri(read_picture(path)))
-            for path in _few(sorted((run / "snapshots").glob("*.jpg")))
+            for path in few(sorted((run / "snapshots").glob("*.jpg")))
         ],
     )
-    return run / "report.html"
+
+
+def need_run(run: Path) -> None:
+    """Raise DataError where a folder is none of a run."""
+    if not (run / SETTINGS).exists():
+        raise DataError(f"{run}: holds no {SETTINGS}; is it the folder of a run?")
+
+
+def metrics_in(run: Path) -> dict[str, Any] | None:
+    """The evaluation in a run folder, where there is one. Raises DataError."""
+    return read_metrics(run / "metrics.json")
 
 
 def write_inspection(path: Path, found: Inspection) -> None:
@@ -78,6 +95,11 @@ def write_inspection(path: Path, found: Inspection) -> None:
     Raises SettingError where the name is none of a page.
     """
     need_suffix(path, ".html", ".htm")
+    save_page(path, inspection_page(found))
+
+
+def inspection_page(found: Inspection) -> str:
+    """The page of `write_inspection`, as HTML."""
     classes = found.classes.objects if found.classes else ()
     train = found.counts.get("train", Counter())
     most = max((train[name] for name in classes), default=0) or 1
@@ -87,8 +109,7 @@ def write_inspection(path: Path, found: Inspection) -> None:
         line_chart(f"{what} in pixels, in order", [*enumerate(sorted(sides), 1)], unit="picture")
         for what, sides in zip(("width", "height"), zip(*found.sizes, strict=True), strict=False)
     ]
-    write_page(
-        path,
+    return rendered(
         "inspect.html",
         name="What the data holds",
         pictures=summary(found),
@@ -124,11 +145,21 @@ def write_review(path: Path, examples: Sequence[Example], listed: int) -> None:
 
 def write_page(path: Path, template: str, **values: Any) -> None:
     """Fill a template of this package, and write it whole or not at all."""
+    save_page(path, rendered(template, **values))
+
+
+def save_page(path: Path, page: str) -> None:
+    """Write a page, whole or not at all."""
+    with atomic(path) as name:
+        name.write_text(page, encoding="utf-8")
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template of this package, filled."""
     from jinja2 import Environment, PackageLoader
 
     page = Environment(loader=PackageLoader("wsfcn"), autoescape=True).get_template(template)
-    with atomic(path) as name:
-        name.write_text(page.render(values), encoding="utf-8")
+    return page.render(values)
 
 
 def _thumbnail(path: Path) -> Image.Image:
@@ -171,7 +202,7 @@ def worst_and_best(
     return groups
 
 
-def _few(paths: Sequence[Path], count: int = 4) -> list[Path]:
+def few(paths: Sequence[Path], count: int = 4) -> list[Path]:
     """At most ``count`` of the paths, evenly spread, the last among them."""
     if len(paths) <= count:
         return list(paths)

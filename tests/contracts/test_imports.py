@@ -19,6 +19,7 @@ LAYERS = [
     {"published"},
     {"training", "inference"},
     {"report"},
+    {"comparison"},
     {"deploy"},
     {"scenes", "review"},
     {"ending"},

@@ -17,6 +17,7 @@ from wsfcn.terminal import say
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported
 import gradio as gr  # pyright: ignore[reportMissingImports]
 
+from wsfcn.app.runs_tab import runs_tab
 from wsfcn.app.try_tab import try_tab
 
 UPLOAD_LIMIT = "64mb"
@@ -26,12 +27,20 @@ STYLE = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
 
 
-def build(network: Network, folder: Path) -> gr.Blocks:
-    """The page on a network; files for the browser are written into ``folder``."""
+def build(network: Network, folder: Path, *, runs: Path | None = None) -> gr.Blocks:
+    """The page on a network; files for the browser are written into ``folder``.
+
+    ``runs`` is a folder of runs, where there is one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     looks = Looks(network)
     page = gr.Blocks(title="WS-FCN", analytics_enabled=False, fill_width=True)
-    with page, gr.Tab("Try"):
-        try_tab(looks, folder)
+    with page:
+        with gr.Tab("Try"):
+            try_tab(looks, folder)
+        if runs:
+            with gr.Tab("Runs"):
+                runs_tab(runs)
     return page
 
 
@@ -67,6 +76,7 @@ def start(page: gr.Blocks, *, host: str, port: int | None, browser: bool = False
 def serve(
     network: Network,
     *,
+    runs: Path | None = None,
     host: str = "127.0.0.1",
     port: int | None = None,
     browser: bool = False,
@@ -74,7 +84,7 @@ def serve(
     """Serve the page until Ctrl-C. Raises SettingError."""
     with tempfile.TemporaryDirectory(prefix="wsfcn-app-") as name:
         os.environ["GRADIO_TEMP_DIR"] = name
-        page = build(network, Path(name))
+        page = build(network, Path(name), runs=runs)
         try:
             address = start(page, host=host, port=port, browser=browser)
             say(f"{address}  (Ctrl-C ends it)")

@@ -1,15 +1,18 @@
 """The page in the browser."""
 
+from pathlib import Path
 from typing import Literal
 
 from wsfcn.commands.app import app
 from wsfcn.errors import SettingError
+from wsfcn.recipe import run_folder
 
 
 @app.command(name="app")
 def app_(
     source: str,
     *,
+    runs: Path | None = None,
     host: str = "127.0.0.1",
     port: int | None = None,
     browser: bool = False,
@@ -22,6 +25,9 @@ def app_(
     source
         Run folder, checkpoint, ONNX file of `wsfcn export`, hf://user/name, or the name of a ready
         model (`wsfcn models`).
+    runs
+        Folder whose runs can be looked at and compared; by default the one that the model's run
+        lies in.
     host
         Address to answer at; by default this machine alone can reach it. There is no password:
         name another address only among people whom you trust.
@@ -40,4 +46,7 @@ def app_(
         raise SettingError("app: needs Gradio; pip install 'wsfcn[app]'") from None
     from wsfcn.deploy.load import open_network
 
-    serve(open_network(source, device), host=host, port=port, browser=browser)
+    network = open_network(source, device)
+    if runs is None and (run_folder(Path(source)) / "settings.yaml").is_file():
+        runs = run_folder(Path(source).absolute()).parent
+    serve(network, runs=runs, host=host, port=port, browser=browser)

@@ -88,8 +88,11 @@ def report(
     *,
     masks: Path | None = None,
     truth: Path | None = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
 ) -> None:
-    """Write a page about a run: wsfcn report RUN [PICTURES... --masks DIR --truth DIR].
+    """Write a page about a run, or about several beside each other: wsfcn report RUN RUN...
+
+    Of one run: wsfcn report RUN [PICTURES... --masks DIR --truth DIR].
 
     Parameters
     ----------
@@ -97,18 +100,32 @@ def report(
         Run folder; the page is its report.html. A metrics.json in it, as `wsfcn evaluate --json`
         writes it, is shown.
     pictures
-        Pictures of which the worst and the best are shown, with masks and truth.
+        Pictures of which the worst and the best are shown, with masks and truth. Or further runs
+        to compare the first with.
     masks
         Folder of their masks.
     truth
         Folder of their true masks.
+    out
+        Page to write of several runs; comparison.html by default.
     """
-    from wsfcn.checkpoint import load_checkpoint
-    from wsfcn.inference.folder import named_pictures
-    from wsfcn.report import worst_and_best, write_report
+    from wsfcn.report import SETTINGS, worst_and_best, write_report
 
+    others = [Path(name) for name in pictures or () if (Path(name) / SETTINGS).exists()]
+    if others and len(others) == len(pictures or ()) and not (masks or truth):
+        from wsfcn.comparison import write_comparison
+
+        page = out or Path("comparison.html")
+        write_comparison([run, *others], page)
+        say(f"report: {page}")
+        return
+    if out:
+        raise SettingError("report: --out is for several runs; that of one is its report.html")
     groups = None
     if pictures:
+        from wsfcn.checkpoint import load_checkpoint
+        from wsfcn.inference.folder import named_pictures
+
         if not masks or not truth:
             raise SettingError("report: pictures need --masks DIR and --truth DIR")
         classes = load_checkpoint(run).classes
