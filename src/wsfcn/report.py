@@ -134,18 +134,13 @@ def inspection_page(found: Inspection) -> str:
 
 def write_review(path: Path, examples: Sequence[Example], listed: int) -> None:
     """Write the first pictures of a list of ``listed``, in its order, as one page."""
-    write_page(
-        path,
+    page = rendered(
         "review.html",
         name="What to look at first",
         listed=listed,
         examples=[(e.name, data_uri(painted(e.picture, _masks_of(e)))) for e in examples],
     )
-
-
-def write_page(path: Path, template: str, **values: Any) -> None:
-    """Fill a template of this package, and write it whole or not at all."""
-    save_page(path, rendered(template, **values))
+    save_page(path, page)
 
 
 def save_page(path: Path, page: str) -> None:
