@@ -10,8 +10,8 @@ install_import_hook(
     [
         ".".join(path.relative_to(SOURCE).with_suffix("").parts)
         for path in SOURCE.rglob("*.py")
-        # numba compiles functions as they are; settings check themselves, and say so in our words
-        if path.name not in ("kernels.py", "__init__.py", "config.py")
+        # numba compiles functions as they are; settings and shortcuts check themselves
+        if path.name not in ("kernels.py", "__init__.py", "config.py", "shortcuts.py")
     ],
     "typechecker.check",
 )

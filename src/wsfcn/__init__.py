@@ -11,13 +11,12 @@ if TYPE_CHECKING:
     from wsfcn.config import PredictSettings, TrainSettings
     from wsfcn.deploy.load import load
     from wsfcn.errors import WsfcnError
-    from wsfcn.evaluation import evaluate_folder
     from wsfcn.inference.outputs import Segmentation
     from wsfcn.inference.predictor import Predictor
     from wsfcn.models.segmenter import Segmenter, build_segmenter
     from wsfcn.refine.crf import dense_crf
     from wsfcn.refine.pamr import pamr
-    from wsfcn.training.run import train
+    from wsfcn.shortcuts import evaluate, inspect, train
     from wsfcn.types import Classes
 
 __version__ = "0.1.0"
@@ -32,11 +31,12 @@ HOMES = {
     "WsfcnError": "errors",
     "build_segmenter": "models.segmenter",
     "dense_crf": "refine.crf",
-    "evaluate_folder": "evaluation",
+    "evaluate": "shortcuts",
+    "inspect": "shortcuts",
     "load": "deploy.load",
     "load_checkpoint": "checkpoint",
     "pamr": "refine.pamr",
-    "train": "training.run",
+    "train": "shortcuts",
 }
 """The module of each public name."""
 
@@ -50,7 +50,8 @@ __all__ = [
     "WsfcnError",
     "build_segmenter",
     "dense_crf",
-    "evaluate_folder",
+    "evaluate",
+    "inspect",
     "load",
     "load_checkpoint",
     "pamr",

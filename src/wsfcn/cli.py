@@ -21,7 +21,7 @@ from wsfcn.commands import (  # noqa: F401
 from wsfcn.commands.app import app
 from wsfcn.config import preset_settings, to_dict
 from wsfcn.ending import exit_code
-from wsfcn.recipe import find_recipe, read_recipe, run_folder
+from wsfcn.recipe import find_recipe, read_recipe, run_folder, settings_of_run
 from wsfcn.terminal import warned
 from wsfcn.threads import wait_asleep
 
@@ -44,15 +44,13 @@ def launch(
     """
     given = given_options(tokens)
     resumed = Path(given["--resume"]) if config is None and "--resume" in given else None
+    recipe = {}
     if resumed:
-        resumed = run_folder(resumed)
-        config = resumed / "settings.yaml"
+        recipe = settings_of_run(resumed)
+        config = run_folder(resumed) / "settings.yaml"
     elif config:
         config = find_recipe(config)
-    recipe = read_recipe(config) if config else {}
-    if resumed:
-        # The folder may have been moved, or be seen from elsewhere.
-        recipe["run"] = recipe.get("run", {}) | {"out": str(resumed), "overwrite": False}
+        recipe = read_recipe(config)
     if "--preset" in given:
         recipe = to_dict(preset_settings(given["--preset"])) | recipe
     recipe = {key: value for key, value in recipe.items() if value is not None}

@@ -21,6 +21,11 @@ class WsfcnError(Exception):
     def __init__(self, message: object = "") -> None:
         super().__init__(one_line(message))
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback: the line, control characters escaped."""
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(self))
+        return [f"{type(self).__name__}: {text}"]
+
 
 class SettingError(WsfcnError):
     """A setting, recipe or argument that cannot work."""

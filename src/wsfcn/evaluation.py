@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Float32, Int, Integer, UInt8
 from wsfcn.errors import DataError, MaskError, TagError
 from wsfcn.files import atomic, need_suffix, open_regular
 from wsfcn.images import read_mask, was_taught
+from wsfcn.notebook import html_table
 from wsfcn.terminal import say, table
 from wsfcn.types import IGNORE, Classes
 
@@ -38,6 +39,11 @@ class Metrics:
     """Share of the pixels that the masks say anything about (of pseudo-labels: not 255)."""
     boundary_iou: dict[str, float] | None = None
     """IoU of the classes' inner borders (Cheng et al., 2021), where it was asked for."""
+
+    def _repr_html_(self) -> str:
+        """In a notebook: a row a class, the means below."""
+        header, rows = rows_of(self)
+        return html_table(header, rows, means_of(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers by name, ready for JSON; NaN becomes None."""
@@ -293,31 +299,36 @@ def truth_of(folder: Path, name: str) -> Path:
     return path if path.parent.is_dir() else folder / path.name
 
 
-def print_metrics(metrics: Metrics) -> None:
-    """A table in the terminal: a row a class, the means below."""
+def rows_of(metrics: Metrics) -> tuple[list[str], list[tuple[str | float, ...]]]:
+    """A header, and a row a class: its name and figures, "-" for those that it has not."""
     header = ["class", "IoU", "precision", "recall"]
-    boundary = metrics.boundary_iou
     columns = [metrics.iou, metrics.precision, metrics.recall]
-    if boundary:
+    if metrics.boundary_iou:
         header.append("boundary IoU")
-        columns.append(boundary)
-    table(
-        header,
-        [
-            (
-                name,
-                *("-" if np.isnan(column[name]) else f"{column[name]:.1f}" for column in columns),
-            )
-            for name in metrics.classes.names
-        ],
-        numbers=True,
-    )
+        columns.append(metrics.boundary_iou)
+    rows: list[tuple[str | float, ...]] = [
+        (name, *("-" if np.isnan(column[name]) else column[name] for column in columns))
+        for name in metrics.classes.names
+    ]
+    return header, rows
+
+
+def means_of(metrics: Metrics) -> str:
+    """The means in a line."""
     line = f"mIoU {metrics.miou:.2f}   pixel accuracy {metrics.pixel_accuracy:.2f}"
-    if boundary:
-        line += f"   boundary mIoU {np.nanmean(list(boundary.values())):.2f}"
+    if metrics.boundary_iou:
+        line += f"   boundary mIoU {np.nanmean(list(metrics.boundary_iou.values())):.2f}"
     if metrics.labelled < 100:
         line += f"   labelled {metrics.labelled:.2f}"
-    say(f"{line}   (%)")
+    return f"{line}   (%)"
+
+
+def print_metrics(metrics: Metrics) -> None:
+    """A table in the terminal: a row a class, the means below."""
+    header, rows = rows_of(metrics)
+    written = [[f"{c:.1f}" if isinstance(c, float) else c for c in row] for row in rows]
+    table(header, written, numbers=True)
+    say(means_of(metrics))
 
 
 def write_metrics(path: Path, metrics: Metrics) -> None:

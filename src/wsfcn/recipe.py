@@ -45,6 +45,19 @@ def run_folder(path: Path) -> Path:
     return path.parent.parent if path.suffix == ".ckpt" else path
 
 
+def settings_of_run(run: Path) -> dict[str, Any]:
+    """The settings under which a run goes on, named by its folder or one of its checkpoints.
+
+    The folder may have been moved, or be seen from elsewhere: it is called as it is now. Raises
+    SettingError, DataError.
+    """
+    folder = run_folder(run)
+    settings = read_recipe(folder / "settings.yaml")
+    return settings | {
+        "run": (settings.get("run") or {}) | {"out": str(folder), "overwrite": False}
+    }
+
+
 def find_recipe(path: Path) -> Path:
     """A recipe's file: the one that is named, or the one of that name that comes along.
 

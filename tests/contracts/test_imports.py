@@ -11,7 +11,7 @@ SOURCE = Path(wsfcn.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"files", "types", "checked", "terminal", "interrupts", "maps", "threads"},
+    {"files", "types", "checked", "terminal", "interrupts", "maps", "threads", "notebook"},
     {"config", "images", "figures", "markup"},
     {"recipe", "truth"},
     {"data", "models", "refine", "evaluation", "visualize"},
@@ -21,7 +21,7 @@ LAYERS = [
     {"report"},
     {"comparison"},
     {"deploy"},
-    {"scenes", "review"},
+    {"scenes", "review", "shortcuts"},
     {"ending"},
     {"app"},
     {"commands"},

@@ -19,6 +19,7 @@ from wsfcn.data.forms.finding import DataFolder
 from wsfcn.data.tagged import Tags
 from wsfcn.errors import DataError, MaskError, PictureError
 from wsfcn.images import read_mask, read_picture
+from wsfcn.notebook import html_list, html_table
 from wsfcn.terminal import say, table
 from wsfcn.truth import Truth, check_size, check_values
 from wsfcn.types import IGNORE, Classes
@@ -59,6 +60,15 @@ class Inspection:
     """What would stop a training, or lose pictures, each with its cure."""
     hints: list[str] = field(default_factory=list)
     """What would not, but is worth knowing."""
+
+    def _repr_html_(self) -> str:
+        """In a notebook: what the terminal shows."""
+        header, rows, totals = rows_of(self)
+        return (
+            html_table(header, [*rows, totals], summary(self))
+            + html_list("What would stop a training", self.errors)
+            + html_list("Worth knowing", self.hints)
+        )
 
 
 def inspect_data(settings: DataSettings) -> Inspection:
@@ -189,19 +199,25 @@ def summary(found: Inspection) -> str:
     )
 
 
+def rows_of(found: Inspection) -> tuple[list[str], list[tuple[object, ...]], tuple[object, ...]]:
+    """A header, a row a class with its pictures by split and what it comes with, and the totals."""
+    rows: list[tuple[object, ...]] = []
+    for name in found.classes.objects if found.classes else ():
+        partners: Counter[str] = Counter()
+        for pair, count in found.together.items():
+            if name in pair:
+                partners[pair[pair[0] == name]] += count
+        beside = ", ".join(f"{other} {count}" for other, count in partners.most_common(3))
+        rows.append((name, *(counts[name] for counts in found.counts.values()), beside))
+    header = ["class", *found.counts, "most often with"]
+    return header, rows, ("pictures", *found.pictures.values(), "")
+
+
 def print_inspection(found: Inspection) -> None:
     """Tables in the terminal, then hints and errors, a line each."""
     if found.classes:
-        rows = []
-        for name in found.classes.objects:
-            partners: Counter[str] = Counter()
-            for pair, count in found.together.items():
-                if name in pair:
-                    partners[pair[pair[0] == name]] += count
-            beside = ", ".join(f"{other} {count}" for other, count in partners.most_common(3))
-            rows.append((name, *(counts[name] for counts in found.counts.values()), beside))
-        totals = ("pictures", *found.pictures.values(), "")
-        table(("class", *found.counts, "most often with"), rows, [totals])
+        header, rows, totals = rows_of(found)
+        table(header, rows, [totals])
     say(summary(found))
     if found.corrected:
         shown = ", ".join(f"{name} {count}" for name, count in found.shown.most_common())

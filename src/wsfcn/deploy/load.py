@@ -4,6 +4,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wsfcn.checked import obeying
 from wsfcn.config import preset_settings
 from wsfcn.deploy.models import MODELS, ready_folder
 from wsfcn.errors import CheckpointError
@@ -26,6 +27,7 @@ def load(
     ``preset`` is one of `PRESETS`; further keyword arguments are fields of `PredictSettings` that
     replace the preset's. Raises CheckpointError, SettingError.
     """
+    obeying(Path, source, "source")
     settings = preset_settings(preset, **changes)
     return Predictor(open_network(source, device), settings)
 

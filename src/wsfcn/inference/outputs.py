@@ -12,10 +12,11 @@ from PIL import Image
 from wsfcn.exchange.regions import Regions, regions_of
 from wsfcn.files import atomic
 from wsfcn.images import overlay, write_mask
+from wsfcn.inference.shown import as_html, as_text
 from wsfcn.types import Classes
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Segmentation:
     """The mask of one picture, and what led to it.
 
@@ -29,6 +30,8 @@ class Segmentation:
     ...     classes=Classes(("background", "cat", "dog")),
     ...     picture=Image.new("RGB", (3, 1), "white"),
     ... )
+    >>> found
+    Segmentation(3 x 1: cat 66.7 %)
     >>> [found.classes.names[k] for k in np.unique(found.mask)]
     ['background', 'cat']
     >>> [(item["bbox"], item["area"], item["score"]) for item in found.to_coco()]
@@ -48,6 +51,13 @@ class Segmentation:
     """The picture itself, upright and RGB."""
     taught: bool = False
     """Whether the network learned from a corrected mask of this picture; the files say so."""
+
+    def __repr__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: picture, overlay and tags."""
+        return as_html(self)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the mask as an indexed PNG with the VOC palette."""

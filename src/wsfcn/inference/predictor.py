@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 from array_api_compat import array_namespace
 from PIL import Image
 
+from wsfcn.checked import obeying
 from wsfcn.config import PredictSettings
 from wsfcn.errors import CheckpointError, PictureError
+from wsfcn.exchange.regions import Regions
 from wsfcn.images import read_picture, reduced, to_rgb
 from wsfcn.inference.multiscale import View, average, look
 from wsfcn.inference.network import Network
@@ -35,11 +38,60 @@ class Predictor:
         limit = self.settings.max_side
         self.max_side = network.longest_side if limit is None else limit
 
-    def predict(self, image: Picture) -> Segmentation:
-        """Segment one picture.
+    @overload
+    def predict(self, image: Picture) -> Segmentation: ...
+    @overload
+    def predict(self, image: list[Any] | tuple[Any, ...]) -> list[Segmentation]: ...
+    def predict(
+        self, image: Picture | list[Any] | tuple[Any, ...]
+    ) -> Segmentation | list[Segmentation]:
+        """Segment one picture, or each of a list of them.
 
-        Raises PictureError where it cannot be read, CheckpointError where the network has failed.
+        Raises PictureError where one cannot be read, CheckpointError where the network has failed.
+        All of a list are held in memory with their soft masks; `predict_folder` keeps few.
         """
+        if isinstance(image, list | tuple):
+            return [self._predict(picture) for picture in image]
+        return self._predict(image)
+
+    def predict_folder(
+        self,
+        pictures: str | PathLike[str] | Sequence[str | PathLike[str]],
+        out: str | PathLike[str],
+        *,
+        overlays: bool = False,
+        probabilities: bool = False,
+        coco: str | PathLike[str] | None = None,
+        regions: Regions = "classes",
+        skip_existing: bool = False,
+    ) -> list[PictureError]:
+        """Write the masks of many pictures to ``out/NAME.png``, as `wsfcn predict` does.
+
+        ``pictures`` are a folder with all that are in it, a file, a glob, or a list of these. Masks
+        are named like the pictures, in the same folders. On request also overlays, soft masks, and
+        all objects as one COCO file, an object a class or a connected region. With
+        ``skip_existing``, pictures whose files are there stay as they are. Pictures that cannot be
+        read are left out and returned as errors. Raises PictureError where there are none,
+        SettingError where an output would replace what is read.
+        """
+        from wsfcn.inference.folder import named_pictures, predict_folder
+
+        sources = [pictures] if isinstance(pictures, str | PathLike) else pictures
+        folder = obeying(Path, out, "out")
+        names = named_pictures([obeying(Path, source, "pictures") for source in sources], folder)
+        return predict_folder(
+            self,
+            [*names],
+            folder,
+            overlays=overlays,
+            probabilities=probabilities,
+            coco=None if coco is None else obeying(Path, coco, "coco"),
+            regions=regions,
+            skip_existing=skip_existing,
+            names=names,
+        )
+
+    def _predict(self, image: Picture) -> Segmentation:
         picture = open_picture(image)
         small = reduced(picture, self.max_side)
         views = [
@@ -100,4 +152,9 @@ def open_picture(image: Picture) -> Image.Image:
         if image.size == 0:
             raise PictureError(f"the array holds no pixels: its shape is {image.shape}")
         return Image.fromarray(image)
+    if not isinstance(image, str | PathLike):
+        raise PictureError(
+            "a picture is a file, a PIL image, or RGB values (h, w, 3) uint8; "
+            f"got {type(image).__name__}"
+        )
     return read_picture(Path(image))

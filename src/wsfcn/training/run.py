@@ -3,6 +3,7 @@
 import logging
 import signal
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import lightning as L
 import torch
 import yaml
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers import (
     Logger,
     MLFlowLogger,
@@ -50,12 +51,15 @@ from wsfcn.training.progress import progress
 from wsfcn.training.table import Table
 
 
-def train(settings: TrainSettings, resume: Path | None = None) -> Path:
+def train(
+    settings: TrainSettings, resume: Path | None = None, *, callbacks: Sequence[Callback] = ()
+) -> Path:
     """Train a segmenter from tagged pictures; returns the run folder.
 
     The folder gets ``settings.yaml``, ``metrics.csv``, TensorBoard events, ``checkpoints/`` and
     ``snapshots/``, an epoch's masks and pseudo-labels of a few training pictures.
     With ``resume``, a run folder or one of its checkpoints, the training goes on from there.
+    ``callbacks`` are called by Lightning before our own.
 
     Raises DataError for data that cannot be used, SettingError for settings that do not fit or a
     folder in use, CheckpointError for a checkpoint that cannot be read, TrainingError where the
@@ -67,10 +71,15 @@ def train(settings: TrainSettings, resume: Path | None = None) -> Path:
     data = open_data(settings.data)
     check_data(data, settings)
     with locked(settings.run.out) if rank_zero_only.rank == 0 else nullcontext():
-        return _train(settings, data, checkpoint)
+        return _train(settings, data, checkpoint, callbacks)
 
 
-def _train(settings: TrainSettings, data: TaggedPictures, checkpoint: Path | None) -> Path:
+def _train(
+    settings: TrainSettings,
+    data: TaggedPictures,
+    checkpoint: Path | None,
+    callbacks: Sequence[Callback],
+) -> Path:
     processes, out = settings.run.processes, settings.run.out
     L.seed_everything(settings.seed, verbose=False)
     keep_freed_memory()
@@ -115,6 +124,7 @@ def _train(settings: TrainSettings, data: TaggedPictures, checkpoint: Path | Non
             *_service(settings),
         ],
         callbacks=[
+            *callbacks,
             KeepCheckpoints(
                 out / "checkpoints",
                 settings.run.save_every,
