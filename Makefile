@@ -3,6 +3,7 @@
 # Each target first makes the one environment they share, in .venv.
 # test-app: the page in a real browser, Debian's chromium; its environment is .venv-app, as Gradio
 # takes an older Pillow.
+# docs: the site, in build/site; its environment is .venv-docs, without the library.
 # test-tools: what we write, read by the tools it is for, and back; they live in .venv-tools.
 
 PYTHON ?= python3
@@ -12,8 +13,10 @@ TOOLS := .venv-tools
 TOOLS_READY := $(TOOLS)/.ready
 PAGE := .venv-app
 PAGE_READY := $(PAGE)/.ready
+DOCS := .venv-docs
+DOCS_READY := $(DOCS)/.ready
 
-.PHONY: demo test test-app test-tools check dist clean
+.PHONY: demo test test-app test-tools check docs dist clean
 
 demo: $(READY)
 	$(BIN)/wsfcn demo
@@ -32,6 +35,10 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q tests/contracts/test_imports.py
+
+docs: $(DOCS_READY)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
+	@echo site: build/site/index.html
 
 dist: $(READY)
 	.ci/dist
@@ -68,5 +75,15 @@ $(PAGE_READY): pyproject.toml
 	fi
 	@touch $@
 
+$(DOCS_READY): tools/site/requirements.txt
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) $(DOCS) && \
+		uv pip install --quiet --python $(DOCS)/bin/python -r $<; \
+	else \
+		$(PYTHON) -m venv $(DOCS) && \
+		$(DOCS)/bin/python -m pip install --quiet -r $<; \
+	fi
+	@touch $@
+
 clean:
-	rm -rf .venv $(TOOLS) $(PAGE) build dist runs
+	rm -rf .venv $(TOOLS) $(PAGE) $(DOCS) build dist runs
