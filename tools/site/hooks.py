@@ -48,7 +48,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         code = (SOURCE / path).read_text(encoding="utf-8")
         content = (
             "---\nsearch: { exclude: true }\nhide: [navigation, toc]\n---\n"
-            f'# wsfcn/{path}\n\n```` {"{"}.python linenums="1"{"}"}\n{code}````\n'
+            f'# wsfcn/{path}\n\n````python linenums="1"\n{code}````\n'
         )
         files.append(File.generated(config, source_page(path), content=content))
     return files
