@@ -22,7 +22,7 @@ BACKGROUNDS = tuple(value / 20 for value in range(1, 20))
 """Constants that stand for the background in `background_curve`."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Metrics:
     """Quality of masks, in per cent. A class that neither truth nor masks show has none (NaN)."""
 
@@ -39,6 +39,9 @@ class Metrics:
     """Share of the pixels that the masks say anything about (of pseudo-labels: not 255)."""
     boundary_iou: dict[str, float] | None = None
     """IoU of the classes' inner borders (Cheng et al., 2021), where it was asked for."""
+
+    def __repr__(self) -> str:
+        return f"Metrics({means_of(self)})"
 
     def _repr_html_(self) -> str:
         """In a notebook: a row a class, the means below."""

@@ -30,6 +30,13 @@ def fitting(text: object, encoding: str | None) -> str:
     return shown(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
+def is_watched() -> bool:
+    """Whether output goes to a terminal, where a bar can move; not so in logs and notebooks."""
+    from rich.console import Console
+
+    return Console().is_terminal
+
+
 def say(*words: object) -> None:
     """A line of output."""
     print(*(fitting(word, sys.stdout.encoding) for word in words), flush=True)

@@ -20,7 +20,7 @@ from wsfcn.data.tagged import Tags
 from wsfcn.errors import DataError, MaskError, PictureError
 from wsfcn.images import read_mask, read_picture
 from wsfcn.notebook import html_list, html_table
-from wsfcn.terminal import say, table
+from wsfcn.terminal import is_watched, say, table
 from wsfcn.truth import Truth, check_size, check_values
 from wsfcn.types import IGNORE, Classes
 
@@ -32,7 +32,7 @@ SAMPLES = 6
 """Pictures of each class on the page."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Inspection:
     """What was found."""
 
@@ -60,6 +60,9 @@ class Inspection:
     """What would stop a training, or lose pictures, each with its cure."""
     hints: list[str] = field(default_factory=list)
     """What would not, but is worth knowing."""
+
+    def __repr__(self) -> str:
+        return f"Inspection({summary(self)}; errors: {len(self.errors)}; hints: {len(self.hints)})"
 
     def _repr_html_(self) -> str:
         """In a notebook: what the terminal shows."""
@@ -121,7 +124,7 @@ def read_pictures(paths: Sequence[Path], found: Inspection) -> None:
 
     with ThreadPoolExecutor() as pool:
         for path, digest, size in track(
-            pool.map(look, paths), "Reading", len(paths), transient=True
+            pool.map(look, paths), "Reading", len(paths), transient=True, disable=not is_watched()
         ):
             if isinstance(size, str):
                 found.errors.append(f"{size}; replace it, or take it out of the tags")

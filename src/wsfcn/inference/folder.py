@@ -23,6 +23,7 @@ from wsfcn.files import atomic, fingerprint, is_whole, keep_inputs, need_suffix
 from wsfcn.images import read_mask, read_picture
 from wsfcn.inference.outputs import Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
+from wsfcn.terminal import is_watched
 from wsfcn.types import Classes
 
 AHEAD = 4
@@ -266,4 +267,5 @@ def pictures_per_second() -> Progress:
         Rate(),
         TimeRemainingColumn(),
         transient=True,
+        disable=not is_watched(),
     )

@@ -4,9 +4,8 @@ import time
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, RichProgressBar
-from rich.console import Console
 
-from wsfcn.terminal import say
+from wsfcn.terminal import is_watched, say
 
 
 class TrainingProgress(RichProgressBar):
@@ -52,4 +51,4 @@ class TrainingLines(Callback):
 
 def progress(batch: int) -> Callback:
     """A bar where people watch, lines where they do not."""
-    return TrainingProgress(batch) if Console().is_terminal else TrainingLines()
+    return TrainingProgress(batch) if is_watched() else TrainingLines()
