@@ -50,7 +50,9 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = path.with_name(f".{token_hex(8)}{suffix}")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # some writers put a file of their own there, closed to others
         temporary.replace(path)
     except OSError as error:
         # Writers tell of a full disk without a name, or with the one that nobody knows.

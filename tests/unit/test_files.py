@@ -82,3 +82,11 @@ def test_no_file_is_read_beyond_its_limit(tmp_path):
     assert read_bytes(tmp_path / "a", 5) == b"12345"
     with pytest.raises(DataError, match="5 bytes, but 4 are the most"):
         read_bytes(tmp_path / "a", 4)
+
+
+def test_what_is_written_is_open_to_whom_the_mask_of_the_process_lets(tmp_path):
+    with atomic(tmp_path / "a.bin") as name:
+        name.unlink()
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600))  # as safetensors does
+    (tmp_path / "b.bin").touch()
+    assert (tmp_path / "a.bin").stat().st_mode == (tmp_path / "b.bin").stat().st_mode

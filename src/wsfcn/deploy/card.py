@@ -20,9 +20,9 @@ def write_card(path: Path, run: Path, checkpoint: Checkpoint, *, source: str, li
     from jinja2 import Environment, PackageLoader
 
     settings = to_dict(checkpoint.settings)
-    for group, folder in (("data", "root"), ("run", "out")):
-        del settings[group][folder]  # folders of whoever trained it
+    del settings["data"]["root"]  # a folder of whoever trained it
     own = changed(settings, to_dict(TrainSettings()))
+    own.pop("run", None)  # changes no result
     text = (
         Environment(loader=PackageLoader("wsfcn"), keep_trailing_newline=True, trim_blocks=True)
         .get_template("card.md")
