@@ -34,7 +34,7 @@ def main() -> None:
     pictures = [scenes / "images" / f"{name}.jpg" for name in names]
     train = ["train", "--config", RECIPE, "--data.root", scenes, "--run.out", published]
     train += ["--data.crop", settings.data.crop, "--model.width", settings.model.width]
-    train += ["--optim.epochs", settings.optim.epochs, "--seed", arguments.seed]
+    train += ["--optim.epochs", settings.optim.all_epochs, "--seed", arguments.seed]
     checkpoint = published / "checkpoints" / "last.ckpt"
     predict = ["predict", checkpoint, *pictures, "-o", published / "masks"]
     for command in (train, predict):

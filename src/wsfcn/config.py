@@ -178,12 +178,18 @@ class PseudoSettings(Checked, group="pseudo"):
         need(bands[0] <= bands[1], "pseudo.activation-low", "at most pseudo.activation-high", bands)
 
 
+EPOCHS, PICTURES = 8, 3200
+"""Epochs, and pictures an epoch shows, where the passes over the training set are not given."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OptimSettings(Checked, group="optim"):
     """Optimiser, schedule and length of the training."""
 
-    epochs: AtLeastOne = 20
-    """Passes over the training pictures."""
+    epochs: AtLeastOne | None = None
+    """Passes over the training pictures. Without a number, training takes the same time whatever
+    the set: eight epochs that show 3,200 pictures each, so a small set is gone through several
+    times in one, and of a large one each shows a part."""
     warmup: NotNegative = 1
     """Epochs of tag loss alone, before the mask loss sets in."""
     batch: Annotated[int, Meta(ge=2)] = 16
@@ -210,6 +216,15 @@ class OptimSettings(Checked, group="optim"):
     """Pass over a step whose loss is not finite, instead of stopping the training."""
     multipliers: tuple[NotNegative, NotNegative, NotNegative, NotNegative] = (1, 1, 5, 5)
     """Learning-rate factors: pretrained weights, pretrained biases, new weights, new biases."""
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of the whole training."""
+        return self.epochs or EPOCHS
+
+    def steps_per_epoch(self, pictures: int) -> int:
+        """Optimiser steps of an epoch, for so many training pictures."""
+        return max((pictures if self.epochs else PICTURES) // self.batch, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from wsfcn.config import DataSettings
+from wsfcn.config import DataSettings, OptimSettings
 from wsfcn.data.dataset import TrainingSet, ViewingSet, only, open_data, tag_vector
 from wsfcn.data.loading import EpochOrder
 from wsfcn.data.transforms import training_transform
@@ -154,13 +154,13 @@ def test_whole_pictures_are_reduced_and_broken_ones_none(root):
 
 
 def test_processes_deal_each_picture_once():
-    orders = [EpochOrder(10, seed=3, batch=4, rank=rank, world=2) for rank in range(2)]
+    orders = [EpochOrder(10, seed=3, used=8, rank=rank, world=2) for rank in range(2)]
     dealt = [position for order in orders for _, position in order]
     assert len(dealt) == len(set(dealt)) == 8
 
 
 def test_epochs_differ_and_repeat():
-    order, again = EpochOrder(9, seed=0, batch=3), EpochOrder(9, seed=0, batch=3)
+    order, again = EpochOrder(9, seed=0, used=9), EpochOrder(9, seed=0, used=9)
     first = list(order)
     order.set_epoch(1)
     assert [position for _, position in order] != [position for _, position in first]
@@ -168,9 +168,18 @@ def test_epochs_differ_and_repeat():
 
 
 def test_resuming_skips_what_was_seen():
-    whole = list(EpochOrder(12, seed=0, batch=3))
-    assert list(EpochOrder(12, seed=0, batch=3, skip=6)) == whole[6:]
+    whole = list(EpochOrder(12, seed=0, used=12))
+    assert list(EpochOrder(12, seed=0, used=12, skip=6)) == whole[6:]
 
 
-def test_a_set_smaller_than_a_batch_fills_it():
-    assert len(list(EpochOrder(3, seed=0, batch=8))) == 8
+def test_a_small_set_is_gone_through_several_times_each_under_other_augmentation():
+    seen = list(EpochOrder(3, seed=0, used=8))
+    assert len(set(seen)) == 8
+    assert [seen[n][1] for n in range(3)] != [seen[n][1] for n in range(3, 6)]
+
+
+def test_without_a_number_of_epochs_a_training_takes_the_same_steps_whatever_the_set():
+    usual, passes = OptimSettings(), OptimSettings(epochs=3)
+    assert usual.all_epochs * usual.steps_per_epoch(30) == 1600
+    assert usual.all_epochs * usual.steps_per_epoch(100_000) == 1600
+    assert [passes.steps_per_epoch(count) for count in (5, 30, 100)] == [1, 1, 6]

@@ -9,20 +9,24 @@ from torch.utils.data import DataLoader, Sampler
 from wsfcn.data.dataset import TrainingSet, collate
 from wsfcn.interrupts import obey_parent
 
+PASSES = 1_000_003
+"""More than there are epochs: the draws of an epoch's second pass lie beyond all first ones."""
+
 
 class EpochOrder(Sampler[tuple[int, int]]):
-    """Each epoch a new order of all pictures, dealt to ``world`` processes in turn.
+    """Each epoch a new order of all ``count`` pictures, dealt to ``world`` processes in turn.
 
-    Yields pairs (epoch, picture). The last pictures that fill no batch of ``batch`` pictures (over
-    all processes) are left for a later epoch's order. ``skip`` pictures of this process are passed
-    over in the epoch ``resumed``: those that a run had seen when it was cut off.
+    Yields pairs (draw, picture), and ``used`` of them over all processes: the pictures left over
+    wait for a later epoch's order, and where there are too few, one order follows another, each
+    with a draw of its own. ``skip`` pictures of this process are passed over in the epoch
+    ``resumed``: those that a run had seen when it was cut off.
     """
 
     def __init__(
         self,
         count: int,
         seed: int,
-        batch: int,
+        used: int,
         *,
         rank: int = 0,
         world: int = 1,
@@ -30,7 +34,7 @@ class EpochOrder(Sampler[tuple[int, int]]):
         skip: int = 0,
     ) -> None:
         self.count, self.seed, self.rank, self.world = count, seed, rank, world
-        self.used = max(count // batch, 1) * batch
+        self.used = used
         self.epoch = self.resumed = resumed
         self.skip = skip
 
@@ -43,12 +47,14 @@ class EpochOrder(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        # A set smaller than one batch is gone through more than once.
-        rounds = -(-self.used // self.count)
-        order = [i for _ in range(rounds) for i in torch.randperm(self.count, generator=generator)]
-        mine = order[self.rank : self.used : self.world]
+        orders = -(-self.used // self.count)
+        drawn = [
+            (self.epoch + again * PASSES, int(position))
+            for again in range(orders)
+            for position in torch.randperm(self.count, generator=generator)
+        ]
         start = self.skip if self.epoch == self.resumed else 0
-        return ((self.epoch, int(position)) for position in mine[start:])
+        return iter(drawn[self.rank : self.used : self.world][start:])
 
 
 def training_loader(

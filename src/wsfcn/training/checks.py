@@ -118,10 +118,9 @@ def check_resumable(
                 f"model.{name.replace('_', '-')}: {value}, but {path} was trained with "
                 f"{saved.get(name)}; start a new training"
             )
-    if content["epoch"] >= settings.optim.epochs:
-        raise SettingError(
-            f"optim.epochs: {settings.optim.epochs}, but {path} is in epoch {content['epoch'] + 1}"
-        )
+    epochs = settings.optim.all_epochs
+    if content["epoch"] >= epochs:
+        raise SettingError(f"optim.epochs: {epochs}, but {path} is in epoch {content['epoch'] + 1}")
 
 
 def check_compiler(settings: TrainSettings) -> None:

@@ -50,8 +50,8 @@ class SegmentationTraining(L.LightningModule):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps in one pass over the training pictures."""
-        return max(len(self.data.train) // self.settings.optim.batch, 1)
+        """Optimiser steps of an epoch."""
+        return self.settings.optim.steps_per_epoch(len(self.data.train))
 
     def train_dataloader(self) -> DataLoader[Any]:
         """The training batches; after a resume, those of the epoch that are left."""
@@ -68,7 +68,7 @@ class SegmentationTraining(L.LightningModule):
         order = EpochOrder(
             len(self.data.train),
             settings.seed,
-            settings.optim.batch,
+            self.steps_per_epoch * settings.optim.batch,
             rank=trainer.global_rank,
             world=world,
             resumed=epoch,
@@ -127,7 +127,7 @@ class SegmentationTraining(L.LightningModule):
 
     @property
     def epochs_done(self) -> float:
-        """Passes over the training pictures so far."""
+        """Epochs so far, the one that runs in part."""
         return self.global_step / self.steps_per_epoch
 
     @property
@@ -208,7 +208,7 @@ class SegmentationTraining(L.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = build_optimizer(self.model, self.settings.optim)
-        steps = self.steps_per_epoch * self.settings.optim.epochs
+        steps = self.steps_per_epoch * self.settings.optim.all_epochs
         schedule = build_schedule(optimizer, self.settings.optim, steps)
         return {
             "optimizer": optimizer,

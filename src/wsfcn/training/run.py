@@ -112,7 +112,7 @@ def _train(
         # The masks' layers have no gradients before the warm-up ends.
         strategy="auto" if processes == 1 else "ddp_find_unused_parameters_true",
         precision=precision_of(settings, model),
-        max_epochs=settings.optim.epochs,
+        max_epochs=settings.optim.all_epochs,
         logger=[
             Table(out / "metrics.csv", _rows_before(content, out / "metrics.csv")),
             TensorBoardLogger(
