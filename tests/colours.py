@@ -15,6 +15,7 @@ class Colours:
 
     classes = CLASSES
     longest_side = 200
+    corrected = frozenset()
 
     def __init__(self) -> None:
         self.looks = 0

@@ -9,3 +9,16 @@ document.addEventListener("paste", (event) => {
   input.dispatchEvent(new Event("change", { bubbles: true }));
   event.preventDefault();
 });
+
+// The acts of a review by their letters, where nothing is being typed and the tab is open.
+const ACTS = { r: "#right", w: "#wrong", s: "#correct", b: "#back", n: "#next" };
+document.addEventListener("keydown", (event) => {
+  const act = ACTS[event.key];
+  const typing = event.target.closest?.("input:not([type=range], [type=radio]), textarea, [contenteditable]");
+  if (!act || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const button = document.querySelector(act);
+  if (!button || button.offsetParent === null) return;
+  button.click();
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 
 from wsfcn.app.looks import Looks
+from wsfcn.config import DataSettings
 from wsfcn.errors import SettingError
 from wsfcn.inference.network import Network
 from wsfcn.terminal import say
@@ -17,8 +18,14 @@ from wsfcn.terminal import say
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported
 import gradio as gr  # pyright: ignore[reportMissingImports]
 
+from wsfcn.app.correcting import Correcting
+from wsfcn.app.data_tab import data_tab
+from wsfcn.app.review_tab import review_tab
 from wsfcn.app.runs_tab import runs_tab
+from wsfcn.app.tagging import Tagging
 from wsfcn.app.try_tab import try_tab
+
+DEFAULTS = DataSettings()
 
 UPLOAD_LIMIT = "64mb"
 """Largest file that is taken."""
@@ -27,10 +34,13 @@ STYLE = Path(__file__).with_name("page.css")
 SCRIPT = Path(__file__).with_name("page.js")
 
 
-def build(network: Network, folder: Path, *, runs: Path | None = None) -> gr.Blocks:
+def build(
+    network: Network, folder: Path, *, data: DataSettings = DEFAULTS, runs: Path | None = None
+) -> gr.Blocks:
     """The page on a network; files for the browser are written into ``folder``.
 
-    ``runs`` is a folder of runs, where there is one.
+    ``data`` and ``runs`` say which data set and which folder of runs, where there are any. Raises
+    DataError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     looks = Looks(network)
@@ -38,6 +48,11 @@ def build(network: Network, folder: Path, *, runs: Path | None = None) -> gr.Blo
     with page:
         with gr.Tab("Try"):
             try_tab(looks, folder)
+        if data.root:
+            with gr.Tab("Data"):
+                data_tab(Tagging(data))
+            with gr.Tab("Review"):
+                review_tab(Correcting(looks, data))
         if runs:
             with gr.Tab("Runs"):
                 runs_tab(runs)
@@ -76,6 +91,7 @@ def start(page: gr.Blocks, *, host: str, port: int | None, browser: bool = False
 def serve(
     network: Network,
     *,
+    data: DataSettings = DEFAULTS,
     runs: Path | None = None,
     host: str = "127.0.0.1",
     port: int | None = None,
@@ -84,7 +100,7 @@ def serve(
     """Serve the page until Ctrl-C. Raises SettingError."""
     with tempfile.TemporaryDirectory(prefix="wsfcn-app-") as name:
         os.environ["GRADIO_TEMP_DIR"] = name
-        page = build(network, Path(name), runs=runs)
+        page = build(network, Path(name), data=data, runs=runs)
         try:
             address = start(page, host=host, port=port, browser=browser)
             say(f"{address}  (Ctrl-C ends it)")

@@ -73,7 +73,8 @@ def painted(
 
     So an object is told from its surroundings where the picture happens to have its colour.
     """
-    over = colours[np.minimum(mask, len(colours) - 1)].astype(np.float32)
+    mask = np.where(mask < len(colours), mask, 0).astype(np.uint8)  # 255: nothing is said
+    over = colours[mask].astype(np.float32)
     weight = np.where(mask > 0, np.float32(opacity), np.float32(0))
     edge = edges(mask)
     weight[edge & (mask > 0)] = 1

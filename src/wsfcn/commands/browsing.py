@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Literal
 
 from wsfcn.commands.app import app
+from wsfcn.config import DataSettings
 from wsfcn.errors import SettingError
 from wsfcn.recipe import run_folder
+
+DATA_DEFAULTS = DataSettings()
 
 
 @app.command(name="app")
@@ -17,8 +20,9 @@ def app_(
     port: int | None = None,
     browser: bool = False,
     device: Literal["auto", "cpu", "gpu"] = "auto",
+    data: DataSettings = DATA_DEFAULTS,
 ) -> None:
-    """Look at a model in the browser: wsfcn app RUN_OR_CHECKPOINT.
+    """Look at a model in the browser: wsfcn app RUN_OR_CHECKPOINT [--data.root DIR].
 
     Parameters
     ----------
@@ -49,4 +53,4 @@ def app_(
     network = open_network(source, device)
     if runs is None and (run_folder(Path(source)) / "settings.yaml").is_file():
         runs = run_folder(Path(source).absolute()).parent
-    serve(network, runs=runs, host=host, port=port, browser=browser)
+    serve(network, data=data, runs=runs, host=host, port=port, browser=browser)
