@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from browser import Page, browsing, missing
-from colours import Colours, draw
+from colours import NAMES, Colours, data_set, draw
 from wsfcn.config import PredictSettings
 from wsfcn.images import read_mask
 from wsfcn.inference.predictor import Predictor
@@ -25,7 +25,11 @@ def folder(tmp_path_factory) -> Path:
 def address(folder) -> Iterator[str]:
     from wsfcn.app.page import build, start
 
-    page = build(Colours(), folder / "served")
+    for name, epochs in (("one", 3), ("two", 5)):
+        (run := folder / "runs" / name).mkdir(parents=True)
+        (run / "settings.yaml").write_text(f"optim:\n  epochs: {epochs}\n")
+    data = data_set(folder / "data")
+    page = build(Colours(), folder / "served", data=data, runs=folder / "runs")
     yield start(page, host="127.0.0.1", port=None)
     page.close(verbose=False)
 
@@ -76,16 +80,6 @@ def test_what_is_no_picture_is_told_in_one_line(page, folder):
     assert str(folder) not in message
 
 
-def test_nothing_comes_from_elsewhere(page, address):
-    asked = page.requests()
-    assert asked
-    assert {url for url in asked if not url.startswith((address, "data:", "blob:"))} == set()
-
-
-def test_it_answers_here_alone(address):
-    assert address.startswith("http://127.0.0.1:")
-
-
 def test_pictures_are_pasted(page, picture):
     """What a person pastes goes where it would have been dropped."""
     before = page.text("#legend")
@@ -103,3 +97,106 @@ def test_pictures_are_pasted(page, picture):
     )
     page.until(lambda: "blue: " in page.text("#spent"))
     assert page.text("#legend") != before
+
+
+def test_tags_are_written_back(page, folder):
+    page.tab("Data")
+    page.click("#pictures button.thumbnail-item")
+    ticked = "#tags input:checked"
+    page.until(lambda: len(page.driver.find_elements("css selector", ticked)) == 2)
+    page.click("#tags label:nth-of-type(3) input")  # blue
+    page.click("#write-tags")
+    page.until(lambda: "a: red, green, blue" in page.text("#tags-said"))
+    lines = (folder / "data/tags.csv").read_text().splitlines()
+    assert lines[1:3] == ["images/a.png,red green blue", "images/b.png,red green"]
+    (old,) = (folder / "data").glob("tags.csv.*.old")
+    assert old.read_text().splitlines()[1] == "images/a.png,red green"
+
+
+def test_the_data_is_inspected(page):
+    page.tab("Data")
+    page.until(
+        lambda: (
+            next(
+                each
+                for each in page.driver.find_elements("css selector", "button.label-wrap")
+                if each.text.startswith("Inspect")
+            ).click()
+            or True
+        )
+    )
+    page.click("#inspect")
+    frame = page.find("#inspection iframe")
+    assert "4 pictures from 100 x 75" in frame.get_attribute("srcdoc")
+
+
+def test_a_stroke_becomes_a_corrected_mask_and_keys_act(page, folder):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    page.tab("Review")
+    page.click("#order")
+    page.until(lambda: "(1 of 4)" in page.text("#review-said"))
+    canvas = page.find("#editor canvas")
+    first = page.text("#review-said b")
+    page.until(lambda: canvas.is_displayed())
+    page.until(lambda: stroke(ActionChains(page.driver), canvas, page))
+    page.click("#correct")
+    page.until(lambda: f"{first}: corrected" in page.text("#review-said"))
+    mask = read_mask(folder / "data/corrected" / f"{first}.png")
+    found = Predictor(Colours(), PredictSettings()).predict(folder / f"data/images/{first}.png")
+    changed = mask != found.mask
+    assert 10 < np.count_nonzero(changed) < mask.size / 2
+    assert set(mask[changed].tolist()) == {1}  # the brush's first colour is the first class
+    # Then the keyboard.
+    second = page.text("#review-said b")
+    page.find("body").send_keys("r")
+    page.until(lambda: f"{second}: right" in page.text("#review-said"))
+    third = page.text("#review-said b")
+    page.find("body").send_keys("w")
+    page.until(lambda: f"{third}: wrong" in page.text("#review-said"))
+    table = (folder / "data/corrected/verdicts.csv").read_text().splitlines()
+    verdicts = {first: "corrected", second: "right", third: "wrong"}
+    assert sorted(table[1:]) == sorted(f"{name},{said}" for name, said in verdicts.items())
+    assert {path.stem for path in (folder / "data/corrected").glob("*.png")} == {first, second}
+    assert set(verdicts) < set(NAMES)
+
+
+def stroke(actions, canvas, page) -> bool:
+    """A stroke below the squares; whether the editor has taken it, so that it can be undone."""
+    actions.move_to_element_with_offset(canvas, -60, 120).click_and_hold()
+    actions.move_by_offset(40, 5).move_by_offset(40, -5).release().perform()
+    undo = page.driver.find_elements("css selector", "#editor button[aria-label='Undo']")
+    return bool(undo) and undo[0].is_enabled()
+
+
+def test_runs_are_compared(page):
+    page.tab("Runs")
+    page.until(lambda: page.find("#run-page iframe"))
+    box = page.find("#runs input")
+    box.click()
+    page.until(
+        lambda: (
+            next(
+                each
+                for each in page.driver.find_elements("css selector", "ul[role=listbox] li")
+                if each.get_attribute("aria-selected") == "false"
+            ).click()
+            or True
+        )
+    )
+    page.until(
+        lambda: (
+            "optim.epochs" in page.find("#run-page iframe").get_attribute("srcdoc")
+            and "2 runs" in page.find("#run-page iframe").get_attribute("srcdoc")
+        )
+    )
+
+
+def test_nothing_comes_from_elsewhere(page, address):
+    asked = page.requests()
+    assert asked
+    assert {url for url in asked if not url.startswith((address, "data:", "blob:"))} == set()
+
+
+def test_it_answers_here_alone(address):
+    assert address.startswith("http://127.0.0.1:")

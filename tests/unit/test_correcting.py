@@ -1,37 +1,21 @@
 """Verdicts and corrections on the page: each is a file as soon as it is given."""
 
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from colours import CLASSES, Colours, draw
+from colours import CLASSES, NAMES, Colours, data_set
 from wsfcn.app.correcting import UNSAID, Correcting, colours, painted_mask
 from wsfcn.app.looks import Looks
 from wsfcn.app.palette import palette
-from wsfcn.config import DataSettings, PredictSettings
+from wsfcn.config import PredictSettings
 from wsfcn.data.dataset import open_data
 from wsfcn.errors import SettingError
 from wsfcn.images import read_mask
 from wsfcn.types import IGNORE
 
 PREDICT = PredictSettings()
-NAMES = ("a", "b", "c", "d")
-
-
-def data_set(root: Path) -> DataSettings:
-    """Squares, tagged."""
-    rows = ["image,tags\n"]
-    for name in NAMES:
-        path = root / "images" / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draw().save(path)
-        rows.append(f"images/{name}.png,red green\n")
-    (root / "tags.csv").write_text("".join(rows))
-    (root / "classes.txt").write_text("\n".join(CLASSES.names))
-    (root / "val.txt").write_text("d\n")
-    return DataSettings(root=root)
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ class Correcting:
     def correct(
         self,
         name: str,
-        layers: Sequence[UInt8[np.ndarray, "h w 4"]],
+        layers: Sequence[UInt8[np.ndarray, "y x 4"]],
         rest: Rest,
         settings: PredictSettings,
     ) -> UInt8[np.ndarray, "h w"]:
@@ -175,9 +175,11 @@ def colours(classes: int) -> dict[int, tuple[int, int, int]]:
 
 
 def painted_mask(
-    start: UInt8[np.ndarray, "h w"], layers: Sequence[UInt8[np.ndarray, "h w 4"]], classes: int
+    start: UInt8[np.ndarray, "h w"], layers: Sequence[UInt8[np.ndarray, "y x 4"]], classes: int
 ) -> UInt8[np.ndarray, "h w"]:
     """A mask with what was painted over it: where a layer is opaque, the class of nearest colour.
+
+    Raises SettingError where a layer has another size than the mask.
 
     >>> layer = np.zeros((1, 3, 4), np.uint8)
     >>> layer[0, 0], layer[0, 1] = (255, 102, 0, 255), (255, 102, 0, 90)

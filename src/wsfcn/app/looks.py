@@ -4,13 +4,14 @@ Class cut, background and clean-up work on what it saw: changing them costs what
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 
 from PIL import Image
 
 from wsfcn.config import PredictSettings
+from wsfcn.files import fingerprint
 from wsfcn.images import read_picture, reduced
 from wsfcn.inference.multiscale import View, look
 from wsfcn.inference.network import Network
@@ -29,6 +30,8 @@ class Kept:
     small: Image.Image
     views: dict[tuple[float, bool, int], View] = field(default_factory=dict)
     """By scale, mirroring, and side of the tiles."""
+    taught: bool = False
+    """Whether the network learned a person's mask of it: its own is then measured nowhere."""
 
 
 class Looks:
@@ -56,6 +59,7 @@ class Looks:
                 self.view(kept, scale, settings.flip, settings.tile) for scale in settings.scales
             ]
             found = decide(self.network.classes, kept.picture, kept.small, views, settings)
+            found = replace(found, taught=kept.taught)
             self.last = (path, settings, found)
             return found
 
@@ -64,7 +68,9 @@ class Looks:
         if path not in self.pictures:
             picture = read_picture(path)
             small = reduced(picture, self.network.longest_side)
-            self.pictures[path] = Kept(picture, small)
+            learned = self.network.corrected
+            taught = bool(learned) and fingerprint(path) in learned
+            self.pictures[path] = Kept(picture, small, taught=taught)
         self.pictures.move_to_end(path)
         while len(self.pictures) > self.kept:
             self.pictures.popitem(last=False)
