@@ -1,6 +1,5 @@
 """Verdicts and corrections on the page: each is a file as soon as it is given."""
 
-
 import numpy as np
 import pytest
 from PIL import Image
