@@ -187,9 +187,11 @@ class OptimSettings(Checked, group="optim"):
     """Optimiser, schedule and length of the training."""
 
     epochs: AtLeastOne | None = None
-    """Passes over the training pictures. Without a number, training takes the same time whatever
-    the set: eight epochs that show 3,200 pictures each, so a small set is gone through several
-    times in one, and of a large one each shows a part."""
+    """Epochs. Without a number there are eight of 3,200 pictures each, so that a training takes the
+    same time whatever the set."""
+    pictures: Count = 0
+    """Pictures that an epoch shows: a small set is gone through several times in one, of a large
+    one each shows a part; 0 for the whole set once."""
     warmup: NotNegative = 1
     """Epochs of tag loss alone, before the mask loss sets in."""
     batch: Annotated[int, Meta(ge=2)] = 16
@@ -224,7 +226,8 @@ class OptimSettings(Checked, group="optim"):
 
     def steps_per_epoch(self, pictures: int) -> int:
         """Optimiser steps of an epoch, for so many training pictures."""
-        return max((pictures if self.epochs else PICTURES) // self.batch, 1)
+        shown = self.pictures or (pictures if self.epochs else PICTURES)
+        return max(shown // self.batch, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

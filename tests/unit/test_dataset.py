@@ -182,4 +182,5 @@ def test_without_a_number_of_epochs_a_training_takes_the_same_steps_whatever_the
     usual, passes = OptimSettings(), OptimSettings(epochs=3)
     assert usual.all_epochs * usual.steps_per_epoch(30) == 1600
     assert usual.all_epochs * usual.steps_per_epoch(100_000) == 1600
+    assert OptimSettings(epochs=1, pictures=320).steps_per_epoch(5) == 20
     assert [passes.steps_per_epoch(count) for count in (5, 30, 100)] == [1, 1, 6]

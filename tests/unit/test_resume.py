@@ -9,6 +9,7 @@ import pytest
 import tiny
 from wsfcn.cli import main
 from wsfcn.errors import SettingError
+from wsfcn.training import checks
 from wsfcn.training.run import train
 
 STEPS = 4
@@ -90,3 +91,16 @@ def test_the_folder_that_is_resumed_is_the_one_that_is_written(root, short, tmp_
     assert not exit_.value.code
     assert not short.exists()
     assert sorted(losses(moved)) == list(range(2 * STEPS))
+
+
+def test_a_training_without_a_number_of_epochs_goes_on_with_epochs_as_long(
+    root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(checks, "EPOCHS", 1)
+    monkeypatch.setattr(checks, "PICTURES", 2 * tiny.BATCH)
+    out = train(tiny.settings(root, tmp_path / "run", optim={"epochs": None}))
+    assert sorted(losses(out)) == [0, 1]  # where a pass over the set would be four steps
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--resume", str(out), "--optim.epochs", "2"])
+    assert exit_.value.code in (None, 0)
+    assert sorted(losses(out)) == [0, 1, 2, 3]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from wsfcn.config import RunSettings, TrainSettings, to_dict
+from wsfcn.config import EPOCHS, PICTURES, RunSettings, TrainSettings, to_dict
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures
 from wsfcn.errors import CheckpointError, PictureError, SettingError
 from wsfcn.files import is_temporary
@@ -21,16 +21,18 @@ from wsfcn.truth import Truth, check_size, check_values
 from wsfcn.types import Classes
 
 
-def with_whole_paths(settings: TrainSettings) -> TrainSettings:
-    """Settings that mean the same in whichever folder the training is gone on with."""
-    data, model = settings.data, settings.model
+def settled(settings: TrainSettings) -> TrainSettings:
+    """Settings that mean the same in whichever folder, and to whatever epoch, training goes on."""
+    data, model, optim = settings.data, settings.model, settings.optim
+    if not optim.epochs:
+        optim = replace(optim, epochs=EPOCHS, pictures=optim.pictures or PICTURES)
     if data.root:
         data = replace(data, root=data.root.absolute())
     if data.corrected:
         data = replace(data, corrected=data.corrected.absolute())
     if model.weights not in ("imagenet", "none"):
         model = replace(model, weights=str(Path(model.weights).absolute()))
-    return replace(settings, data=data, model=model)
+    return replace(settings, data=data, model=model, optim=optim)
 
 
 def check_processes(settings: TrainSettings) -> None:

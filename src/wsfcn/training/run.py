@@ -37,7 +37,7 @@ from wsfcn.training.checks import (
     check_processes,
     check_resumable,
     clear_folder,
-    with_whole_paths,
+    settled,
 )
 from wsfcn.training.evidence import fit_evidence, in_words
 from wsfcn.training.failures import asked_for, explained, kept
@@ -67,7 +67,7 @@ def train(
     """
     checkpoint = find_checkpoint(resume, (LAST, PREVIOUS)) if resume else None
     check_processes(settings)
-    settings = with_whole_paths(settings)
+    settings = settled(settings)
     data = open_data(settings.data)
     check_data(data, settings)
     with locked(settings.run.out) if rank_zero_only.rank == 0 else nullcontext():
