@@ -115,7 +115,7 @@ def write_corrections(folder: Path, data: TaggedPictures, names: Sequence[str], 
 
 
 def trained(
-    root: Path, out: Path, folder: Path, recipe: Path, seed: int, more: Sequence[str]
+    root: Path, out: Path, folder: Path, recipe: str, seed: int, more: Sequence[str]
 ) -> str:
     """Train with a folder of corrections, and segment the validation pictures; the command."""
     train = ["train", "--config", recipe, "--data.root", root, "--data.corrected", folder]
@@ -148,9 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--kinds", choices=KINDS, nargs="+", default=["whole"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--order", type=Path, help="review.csv of `wsfcn review`")
-    parser.add_argument("--recipe", type=Path, default=Path("recipes/voc-animals-best.yaml"))
-    parser.add_argument("more", nargs="*", help="after --: further options of `wsfcn train`")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--recipe", default="voc-animals-best")
+    own = [*(sys.argv[1:] if arguments is None else arguments)]
+    more = own[own.index("--") + 1 :] if "--" in own else []
+    given = parser.parse_args(own[: own.index("--")] if "--" in own else own)
     nothing = given.out / "corrected" / "none"
     nothing.mkdir(parents=True, exist_ok=True)
     data = open_data(DataSettings(root=given.root, corrected=nothing))
@@ -170,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     folder = given.out / "corrected" / label
                     write_corrections(folder, data, names[:count], kind)
                 out = given.out / "runs" / label
-                command = trained(given.root, out, folder, given.recipe, seed, given.more)
+                command = trained(given.root, out, folder, given.recipe, seed, more)
                 truth = given.root / "masks"
                 miou = evaluate_folder(out / "masks", truth, data.classes, measured).miou
                 corrected = len(names[:count])
