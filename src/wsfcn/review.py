@@ -3,6 +3,7 @@
 Nothing here looks at truth. A picture's masks are computed at its size, mirrored and smaller; what
 is told about them is what a person would look for: masks that disagree, masks of which the network
 itself is not sure, tags without a mask, masks without a tag, and objects of unusual size.
+`benchmarks/review.py` compares the order with truth.
 """
 
 import csv
@@ -36,22 +37,19 @@ from wsfcn.types import Classes
 SMALLER = 0.7
 """The second size at which a picture is looked at."""
 
-SURE = 0.75
-"""Probability from which a pixel's class is sure."""
-
 CONFIDENT = 0.5
 """Probability of an untagged class from which its tag may have been forgotten."""
 
 VISIBLE = 0.01
 """Share of the picture below which a mask without a tag is but a speck."""
 
-ODD = 2.5
+ODD = 3.0
 """Deviations from the usual size of a class from which a size is odd."""
 
 MANY = 10
 """Pictures with a class from which its usual size is known."""
 
-WORTH_SAYING = 0.25
+WORTH_SAYING = 0.2
 """How strong a sign must be to be told."""
 
 
@@ -60,20 +58,16 @@ class Signs(NamedTuple):
 
     disagreement: float
     """1 - IoU of what the views say, the mean over the classes."""
-    unsure: float
-    """Share of the objects, and of what may be one, that the network is not sure of."""
-    missing: float
-    """Share of the tags that got no mask."""
-    untagged: float
-    """Share of the objects that no tag stands for."""
+    doubt: float
+    """1 - the IoU that the network's own probabilities, and the tags, let expect."""
     odd: float = 0.0
-    """How unusual the sizes of the objects are."""
+    """How unusual the sizes of the objects are; at most 0.5, as it says less than the others."""
 
     @property
     def worth(self) -> float:
         """The probability that any of it is right, as if each were one and knew nothing of others.
 
-        >>> Signs(0.5, 0.5, 0, 0).worth
+        >>> Signs(0.5, 0.5).worth
         0.75
         """
         return 1 - float(np.prod([1 - sign for sign in self]))
@@ -182,34 +176,49 @@ def judged(views: Views, tagged: Sequence[int], classes: Classes) -> Seen:
     if not (np.isfinite(views.masks).all() and np.isfinite(views.tags).all()):
         raise DataError("the network has failed: its masks are not finite")
     mean = views.masks.mean(0)
-    winner, certain = mean.argmax(0), mean.max(0) >= SURE
-    objects = winner > 0
+    winner = mean.argmax(0)
     shares = np.bincount(winner.ravel(), minlength=len(mean)) / winner.size
     agreement = agreement_of(views.masks.argmax(1))
-    unsure = ratio(float((~certain).sum()), float((objects | ~certain).sum()))
-    without = [k for k in tagged if not shares[k]]
-    strange = [k for k in np.flatnonzero(shares[1:]) + 1 if k not in tagged]
-    signs = Signs(
-        disagreement=1 - agreement,
-        unsure=unsure,
-        missing=ratio(len(without), len(tagged)),
-        untagged=ratio(float(shares[strange].sum()), float(shares[1:].sum())),
-    )
+    expected = expected_iou(mean, tagged)
     names = classes.names
     reasons = [
-        (signs.disagreement, f"scales and mirror images agree by {100 * agreement:.0f} % alone"),
-        (signs.unsure, f"{100 * unsure:.0f} % of the objects and their rims are not sure"),
-        *((1.0, f"the tag {names[k]} got no mask") for k in without),
+        (1 - agreement, f"scales and mirror images agree by {100 * agreement:.0f} % alone"),
+        (1 - expected, f"by its own probabilities the mask is right to {100 * expected:.0f} %"),
+        *((1.0, f"the tag {names[k]} got no mask") for k in tagged if not shares[k]),
     ]
-    for k in strange:
-        area, probability = float(shares[k]), float(views.tags[k - 1])
-        if area < VISIBLE:
+    for k in np.flatnonzero(shares[1:] >= VISIBLE) + 1:
+        if k in tagged:
             continue
-        said = f"{100 * area:.0f} % of the picture is {names[k]}, which is no tag"
+        said = f"{100 * shares[k]:.0f} % of the picture is {names[k]}, which is no tag"
+        probability = float(views.tags[k - 1])
         if probability >= CONFIDENT:
             said += f": forgotten? (probability {probability:.2f})"
-        reasons.append((max(signs.untagged, probability), said))
+        reasons.append((max(float(shares[k] / shares[1:].sum()), probability), said))
+    signs = Signs(1 - agreement, 1 - expected)
     return Seen(signs, reasons, {k: float(shares[k]) for k in tagged if shares[k]})
+
+
+def expected_iou(masks: Float[np.ndarray, "c h w"], tagged: Sequence[int]) -> float:
+    """The IoU that soft masks let expect of their winners, the mean over the classes.
+
+    A pixel is of its class with the probability that its mask has among those of the background and
+    the tags, and of a class without a tag with none. So a tag without a mask counts as 0, and so
+    does a mask without a tag.
+
+    >>> masks = np.array([[[0.8, 0.2]], [[0.2, 0.6]], [[0.0, 0.2]]])
+    >>> round(expected_iou(masks, [1]), 3)  # background 0.8 of 1.25, object 0.75 of 1.2
+    0.632
+    """
+    present = [0, *tagged]
+    winner = masks.argmax(0)
+    likely = np.zeros_like(masks)
+    likely[present] = masks[present] / masks[present].sum(0).clip(min=1e-9)
+    found = []
+    for k in sorted({*present, *np.unique(winner).tolist()}):
+        inside = winner == k
+        right = float(likely[k][inside].sum())
+        found.append(ratio(right, float(inside.sum()) + float(likely[k][~inside].sum())))
+    return float(np.mean(found))
 
 
 def agreement_of(labels: Int[np.ndarray, "v h w"]) -> float:
@@ -253,7 +262,7 @@ def with_odd_sizes(seen: Sequence[Seen], classes: Classes) -> list[Seen]:
             middle, deviation = usual[k]
             away = abs(np.log(area) - middle) / deviation
             if away >= ODD:
-                strength = 1 - ODD / (2 * float(away))
+                strength = (1 - ODD / float(away)) / 2
                 odd = max(odd, strength)
                 reasons.append(
                     (

@@ -31,8 +31,8 @@ def seen(*views: np.ndarray, tagged: tuple[int, ...] = (1,), tags=(0.9, 0.1)) ->
 
 
 def test_a_picture_without_a_sign_is_worth_nothing():
-    found = seen(*[masks([[0, 1], [0, 1]])] * 3)
-    assert found.signs == Signs(0, 0, 0, 0, 0)
+    found = seen(*[masks([[0, 1], [0, 1]], sure=1)] * 3)
+    assert found.signs == Signs(0, 0, 0)
     assert found.signs.worth == 0
     assert found.areas == {1: 0.5}
 
@@ -41,23 +41,23 @@ def test_signs_by_hand():
     one, other = masks([[0, 1], [0, 1]]), masks([[0, 0], [0, 1]])
     # Background: 2 of 3 pixels in common; cat: 1 of 2.
     assert seen(one, other).signs.disagreement == pytest.approx(1 - (2 / 3 + 1 / 2) / 2)
-    dim = one.copy()
-    dim[:, 0] = masks([[0, 1]], sure=0.6)[:, 0]
-    # The unsure pixels are the upper two; the lower cat is the one that is sure.
-    assert seen(dim, dim).signs.unsure == pytest.approx(2 / 3)
+    # Without dogs each pixel is of its class with 0.9 / 0.95, and of the other with the rest.
+    likely = 2 * 0.9 / 0.95
+    expected = likely / (2 + 2 - likely)
+    assert seen(one, one).signs.doubt == pytest.approx(1 - expected)
+    assert seen(one, one).signs.doubt < seen(masks([[0, 1], [0, 1]], 0.6)).signs.doubt
     found = seen(one, one, tagged=(1, 2))
-    assert found.signs.missing == 0.5
+    assert found.signs.doubt > 1 / 3
     assert (1.0, "the tag dog got no mask") in found.reasons
     found = seen(one, one, tagged=(), tags=(0.8, 0.1))
-    assert found.signs.untagged == 1
-    assert any(
-        "50 % of the picture is cat, which is no tag: forgotten?" in r for _, r in found.reasons
-    )
+    assert found.signs.doubt > 1 / 2
+    said = "50 % of the picture is cat, which is no tag: forgotten?"
+    assert any(said in reason for _, reason in found.reasons)
 
 
 def test_odd_sizes_are_those_far_from_the_usual():
-    usual = [Seen(Signs(0, 0, 0, 0), [], {1: area}) for area in np.linspace(0.2, 0.4, 20)]
-    odd = Seen(Signs(0, 0, 0, 0), [(0.0, "nothing")], {1: 0.001})
+    usual = [Seen(Signs(0, 0), [], {1: area}) for area in np.linspace(0.2, 0.4, 20)]
+    odd = Seen(Signs(0, 0), [(0.0, "nothing")], {1: 0.001})
     found = with_odd_sizes([*usual, odd], CLASSES)
     assert [each.signs.odd > 0 for each in found] == [False] * 20 + [True]
     assert "cat takes 0.1 % of the picture, usually about" in found[-1].reasons[-1][1]
@@ -106,7 +106,7 @@ def test_pictures_with_signs_come_first_and_corrected_ones_not_at_all(root):
     first = {one.name: one for one in found[:2]}
     assert {*first} == {"4", "6"}
     assert first["6"].split == "val"
-    assert any("not sure" in reason for reason in first["4"].reasons)
+    assert any("by its own probabilities" in reason for reason in first["4"].reasons)
     assert {one.name for one in found} == {"0", "1", "2", "4", "5", "6"}
     assert any("no tag: forgotten?" in reason for reason in first["6"].reasons)
     assert "the tag dog got no mask" in first["6"].reasons
