@@ -38,6 +38,9 @@ def run(*arguments: str | Path) -> int:
         (["convert", "nowhere", "--to", "yolo", "-o", "out", "--tolerance", "-1"], "at least 0"),
         (["evaluate", "masks", "truth", "--classes", "nowhere.txt"], "nowhere.txt"),
         (["report", "nowhere"], "nowhere"),
+        (["review", "nowhere", "--data.root", "x", "-o", "out"], "no such run"),
+        (["review", "run", "-o", "out", "--url", "x"], "need --to"),
+        (["review", "run", "-o", "out", "--first", "0"], "one picture is the least"),
     ],
 )
 def test_mistakes_are_one_line(monkeypatch, capsys, tmp_path, arguments, message):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tiny
+from wsfcn.cli import main
 from wsfcn.images import read_mask, write_mask
 from wsfcn.types import IGNORE
 
@@ -42,8 +43,16 @@ def test_each_kind_says_something_true_of_each_class(benchmark, kind, most):
         assert np.ptp(np.nonzero(drawn == 2)[1]) > 16
 
 
+def here(*arguments: object) -> None:
+    """A command in this process, which has imported everything already."""
+    with pytest.raises(SystemExit) as ending:
+        main([str(argument) for argument in arguments])
+    assert not ending.value.code
+
+
 @pytest.mark.slow
-def test_it_trains_and_measures_with_some_and_none(benchmark, tmp_path):
+def test_it_trains_and_measures_with_some_and_none(benchmark, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "wsfcn", here)
     root, out = tiny.scenes(tmp_path / "scenes", steps=1), tmp_path / "out"
     mask = np.zeros((tiny.SIZE, tiny.SIZE), np.uint8)
     mask[20:40, 20:40] = 1
