@@ -9,19 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.config import Dict
 
-from wsfcn.commands import (  # noqa: F401
-    browsing,
-    correcting,
-    exchanging,
-    learning,
-    predicting,
-    preparing,
-    travelling,
-)
 from wsfcn.commands.app import app
-from wsfcn.config import preset_settings, to_dict
 from wsfcn.ending import exit_code
-from wsfcn.recipe import find_recipe, read_recipe, run_folder, settings_of_run
 from wsfcn.terminal import warned
 from wsfcn.threads import wait_asleep
 
@@ -29,20 +18,29 @@ for part in (app, app.meta):
     part.suppress_keyboard_interrupt = False  # a command would end in silence
 
 
+CONFIG = (
+    "YAML file of settings, or the name of a recipe that comes along, such as voc-animals-best; "
+    "options on the command line win over it, key by key."
+)
+
+
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Path | None = None,
+    config: Annotated[Path | None, Parameter(help=CONFIG)] = None,
 ) -> int | None:
-    """Run a command.
-
-    Parameters
-    ----------
-    config
-        YAML file of settings, or the name of a recipe that comes along, such as voc-animals-best;
-        options on the command line win over it, key by key.
-    """
+    """Run a command."""
     given = given_options(tokens)
+    asked = config or "--resume" in given or "--preset" in given
+    app.config = defaults(given, config) if asked else ()
+    return app(tokens, print_error=False, exit_on_error=False, result_action="return_value")
+
+
+def defaults(given: dict[str, str], config: Path | None) -> Dict:
+    """The settings that options win over: of a recipe, the run to go on with, a preset."""
+    from wsfcn.config import preset_settings, to_dict
+    from wsfcn.recipe import find_recipe, read_recipe, run_folder, settings_of_run
+
     resumed = Path(given["--resume"]) if config is None and "--resume" in given else None
     recipe = {}
     if resumed:
@@ -54,9 +52,7 @@ def launch(
     if "--preset" in given:
         recipe = to_dict(preset_settings(given["--preset"])) | recipe
     recipe = {key: value for key, value in recipe.items() if value is not None}
-    source = str(config or given.get("--preset"))
-    app.config = Dict(recipe, use_commands_as_keys=False, source=source) if recipe else ()
-    return app(tokens, print_error=False, exit_on_error=False, result_action="return_value")
+    return Dict(recipe, use_commands_as_keys=False, source=str(config or given.get("--preset")))
 
 
 def given_options(tokens: tuple[str, ...]) -> dict[str, str]:

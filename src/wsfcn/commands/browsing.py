@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-from wsfcn.commands.app import app
 from wsfcn.config import DataSettings
 from wsfcn.errors import SettingError
 from wsfcn.recipe import run_folder
@@ -11,7 +10,6 @@ from wsfcn.recipe import run_folder
 DATA_DEFAULTS = DataSettings()
 
 
-@app.command(name="app")
 def app_(
     source: str,
     *,

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from wsfcn.commands.app import app
 from wsfcn.config import DataSettings, ExchangeSettings, FormName
 from wsfcn.errors import SettingError
 from wsfcn.terminal import complain, say
@@ -14,7 +13,6 @@ DATA_DEFAULTS = DataSettings()
 EXCHANGE_DEFAULTS = ExchangeSettings()
 
 
-@app.command
 def review(
     source: str,
     *,

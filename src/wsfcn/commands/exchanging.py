@@ -5,14 +5,12 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from wsfcn.commands.app import app
 from wsfcn.config import ExchangeSettings, FormName
 from wsfcn.terminal import say
 
 EXCHANGE_DEFAULTS = ExchangeSettings()
 
 
-@app.command
 def convert(
     source: Path,
     *,

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from wsfcn.commands.app import app
 from wsfcn.config import DataSettings, TrainSettings
 from wsfcn.errors import SettingError
 from wsfcn.terminal import complain, say
@@ -14,7 +13,6 @@ DATA_DEFAULTS = DataSettings()
 TRAIN_DEFAULTS = TrainSettings()
 
 
-@app.command
 def train(
     *,
     resume: Path | None = None,
@@ -34,7 +32,6 @@ def train(
     say(f"trained: {out}")
 
 
-@app.command
 def label(
     source: Path,
     *,
@@ -63,7 +60,6 @@ def label(
     return 1 if broken else 0
 
 
-@app.command
 def demo(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
     """Draw scenes, learn them from their tags alone, and report how well.
 
@@ -81,7 +77,6 @@ def demo(*, out: Path = Path("runs/demo"), seed: int = 0) -> None:
     say(f"report: {out / 'report.html'}")
 
 
-@app.command
 def report(
     run: Path,
     pictures: list[str] | None = None,

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from wsfcn.commands.app import app
 from wsfcn.config import ExchangeSettings, FormName, PredictSettings
 from wsfcn.errors import SettingError
 from wsfcn.terminal import complain, say
@@ -15,7 +14,6 @@ PREDICT_DEFAULTS = PredictSettings()
 EXCHANGE_DEFAULTS = ExchangeSettings()
 
 
-@app.command
 def predict(
     source: str,
     pictures: list[str],
@@ -113,7 +111,6 @@ def predict(
     return 1 if broken else 0
 
 
-@app.command
 def evaluate(
     masks: Path,
     truth: Path,
@@ -170,7 +167,6 @@ def evaluate(
         write_metrics(json, metrics)
 
 
-@app.command
 def submit(
     masks: Path,
     *,

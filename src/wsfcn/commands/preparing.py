@@ -6,14 +6,12 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from wsfcn.commands.app import app
 from wsfcn.config import DataSettings
 from wsfcn.terminal import say
 
 DATA_DEFAULTS = DataSettings()
 
 
-@app.command
 def inspect(
     root: Path | None = None, *, page: Path | None = None, data: DataSettings = DATA_DEFAULTS
 ) -> int:
@@ -39,7 +37,6 @@ def inspect(
     return 1 if found.errors else 0
 
 
-@app.command
 def prepare(
     name: Literal["voc12", "coco14", "coco17"],
     *,

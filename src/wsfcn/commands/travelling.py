@@ -5,11 +5,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from wsfcn.commands.app import app
 from wsfcn.terminal import say
 
 
-@app.command
 def export(
     source: str,
     *,
@@ -43,7 +41,6 @@ def export(
     say(f"exported: {out}")
 
 
-@app.command
 def push(
     run: Path,
     name: str,
@@ -75,7 +72,6 @@ def push(
     say(f"pushed: {address}")
 
 
-@app.command
 def models() -> None:
     """List the ready models, which `wsfcn predict` takes by name."""
     from wsfcn.deploy.models import installed
@@ -84,7 +80,6 @@ def models() -> None:
         say(f"{name}: {model.finds} ({model.how})")
 
 
-@app.command(name="import")
 def import_(
     file: Path,
     *,
