@@ -31,7 +31,8 @@ COMMANDS = {
     ),
     "report": (
         "learning:report",
-        "Write a page about a run: wsfcn report RUN [PICTURES... --masks DIR --truth DIR].",
+        "Write a page about a run, or about several beside each other: wsfcn report RUN RUN...\n\n"
+        "Of one run: wsfcn report RUN [PICTURES... --masks DIR --truth DIR].",
     ),
     "predict": (
         "predicting:predict",
