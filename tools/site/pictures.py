@@ -25,6 +25,9 @@ from wsfcn.visualize import beside, sheet
 
 DOCS = Path(__file__).parents[2] / "docs"
 
+GAP = 6
+"""Pixels that `sheet` leaves below each row."""
+
 COLOURS = np.zeros((256, 3), np.uint8)
 COLOURS[1:5] = [(86, 180, 233), (255, 230, 60), (255, 60, 160), (230, 120, 0)]
 COLOURS[IGNORE] = (128, 128, 128)
@@ -103,7 +106,7 @@ def thresholds(data: Path, run: Path) -> None:
 
 def refine(data: Path, run: Path) -> None:
     """One leaf under each clean-up."""
-    name = held_out(data, 2)[4]
+    name = held_out(data, 2)[5]
     path = data / "images" / f"{name}.jpg"
     masks = [
         wsfcn.load(run, refine=how, device="cpu").predict(path).mask
@@ -117,6 +120,7 @@ def refine(data: Path, run: Path) -> None:
 def save(rows: Sequence[Image.Image], name: str, width: int) -> None:
     """Write rows below each other as a small JPEG."""
     page = sheet(rows)
+    page = page.crop((0, 0, rows[0].width, page.height - GAP))
     height = round(page.height * width / page.width)
     page.resize((width, height), Image.Resampling.LANCZOS).save(DOCS / name, quality=82)
 

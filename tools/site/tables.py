@@ -40,16 +40,32 @@ def _fields(node: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
 
 def commands(source: Path) -> str:
     """Each command with its arguments, from the functions in `commands/`."""
+    listed = _listed((source / "commands" / "app.py").read_text(encoding="utf-8"))
     found = {}
     for path in sorted((source / "commands").glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and _is_command(node):
+            if isinstance(node, ast.FunctionDef) and _is_command(node, listed):
                 found[node.name.strip("_")] = _command(node)
+    if not found:
+        raise ValueError("no commands were found")
     return "\n\n".join(f"### wsfcn {name}\n\n{text}" for name, text in sorted(found.items()))
 
 
-def _is_command(node: ast.FunctionDef) -> bool:
-    return any("app.command" in ast.unparse(decorator) for decorator in node.decorator_list)
+def _listed(code: str) -> set[str]:
+    """The keys of a table named COMMANDS, if there is one.
+
+    >>> sorted(_listed("COMMANDS = {'train': 1, 'label': 2}"))
+    ['label', 'train']
+    """
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.Assign) and "COMMANDS" in map(ast.unparse, node.targets):
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def _is_command(node: ast.FunctionDef, listed: set[str]) -> bool:
+    decorated = any("app.command" in ast.unparse(decorator) for decorator in node.decorator_list)
+    return decorated or node.name.strip("_") in listed
 
 
 def _command(node: ast.FunctionDef) -> str:
