@@ -11,12 +11,14 @@ from cyclopts import CycloptsError
 from PIL import Image
 
 import wsfcn
+from wsfcn.checked import rules
 from wsfcn.cli import main
 from wsfcn.commands.app import app
+from wsfcn.config import CrfSettings
 from wsfcn.files import write_lines
 from wsfcn.images import write_mask
 from wsfcn.recipe import find_recipe
-from wsfcn.shortcuts import train
+from wsfcn.shortcuts import homes_of_settings, train
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -120,6 +122,17 @@ def test_printed_commands_are_understood(page, line):
         app.parse_args(tokens, print_error=False, exit_on_error=False)
     except CycloptsError as error:
         pytest.fail(f"{page}: {error}")
+
+
+def test_settings_that_are_named_exist():
+    known = {f"{group}.{name.replace('_', '-')}" for name, group in homes_of_settings().items()}
+    known |= {f"crf.{name.replace('_', '-')}" for name in rules(CrfSettings)}
+    for page in PAGES:
+        if page.stem != "log":  # which tells of earlier ones too
+            named = set(
+                re.findall(r"--((?:data|model|pseudo|optim|run|crf)\.[a-z-]+)", page.read_text())
+            )
+            assert not named - known, page
 
 
 def test_examples_of_parts_stay_short():
