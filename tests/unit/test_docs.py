@@ -5,9 +5,11 @@ import shlex
 import shutil
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from cyclopts import CycloptsError
+from nbclient import NotebookClient
 from PIL import Image
 
 import wsfcn
@@ -140,3 +142,16 @@ def test_examples_of_parts_stay_short():
     blocks = [code.strip().splitlines() for _, _, code in BLOCK.findall(page)]
     assert len(blocks) == 4
     assert max(map(len, blocks)) <= LONGEST
+
+
+def test_the_notebook_runs_and_its_outputs_are_kept(tmp_path):
+    kept = nbformat.read(ROOT / "examples/quickstart.ipynb", as_version=4)
+    code = [cell for cell in kept.cells if cell.cell_type == "code"]
+    assert sum(bool(cell.outputs) for cell in code) >= len(code) - 1
+    where = {"metadata": {"path": tmp_path}}
+    fresh = NotebookClient(kept, timeout=1800, resources=where)
+    fresh.execute()  # raises where a cell does, but for those that should
+    shown = str([cell.outputs for cell in fresh.nb.cells if cell.cell_type == "code"])
+    assert "SettingError: train has no setting 'epoch'. Did you mean 'epochs'?" in shown
+    assert "mIoU" in shown
+    assert "data:image/jpeg" in shown
