@@ -70,8 +70,10 @@ def main() -> None:
     )
     for split in ("train", "val"):
         places = [n for n, one in enumerate(reviewed) if one.split == split]
+        if not places:
+            continue
         found = np.array([matrices[n] for n in places])
-        tenth, rng = len(places) // 10, np.random.default_rng(0)
+        tenth, rng = max(len(places) // 10, 1), np.random.default_rng(0)
         draws = [
             miou(counts, found[rng.choice(len(places), tenth, replace=False)]) for _ in range(DRAWS)
         ]
