@@ -26,7 +26,7 @@ def review_tab(correcting: Correcting) -> None:
     classes = correcting.looks.network.classes
     brush = [as_hex(colour) for colour in colours(len(classes)).values()]
     items, place = gr.State([]), gr.State(0)
-    with gr.Row(equal_height=True):
+    with gr.Row():
         number = gr.Number(
             SAMPLE, label="Pictures to look through", precision=0, minimum=1, min_width=140
         )

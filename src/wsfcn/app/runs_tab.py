@@ -41,7 +41,7 @@ def runs_tab(folder: Path) -> None:
         return framed(page_of([folder / name for name in names if name in known]))
 
     names = found()
-    with gr.Row(equal_height=True):
+    with gr.Row():
         chosen = gr.Dropdown(
             names,
             value=names[:1],
