@@ -3,11 +3,13 @@
     python tools/site/pictures.py coffee DATA MASKS         # masks of `wsfcn predict RUN ...`
     python tools/site/pictures.py thresholds DATA RUN
     python tools/site/pictures.py refine DATA RUN
+    python tools/site/pictures.py corrections DATA RUN LIST # review.csv of `wsfcn review RUN ...`
 
 DATA is the data set of coffee leaves (BRACOL: github esgario/lara2018, MIT licence) with tags.csv
 and masks/; RUN a run on it, MASKS the masks of its held-out leaves. The pictures go to docs/.
 """
 
+import csv
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -117,6 +119,19 @@ def refine(data: Path, run: Path) -> None:
     save([row], "training/refine.jpg", 1600)
 
 
+def corrections(data: Path, run: Path, listed: Path) -> None:
+    """The first leaves of a review: picture, mask, and what people drew."""
+    with listed.open(encoding="utf-8", newline="") as file:
+        names = [row["name"] for row in csv.DictReader(file)][:3]
+    network = wsfcn.load(run, device="cpu")
+    rows = []
+    for name in names:
+        picture = read_picture(data / "images" / f"{name}.jpg")
+        masks = [network.predict(picture).mask, read_mask(data / "masks" / f"{name}.png")]
+        rows.append(beside([picture, *(tinted(picture, mask) for mask in masks)]))
+    save(rows, "pictures/corrections.jpg", 1200)
+
+
 def save(rows: Sequence[Image.Image], name: str, width: int) -> None:
     """Write rows below each other as a small JPEG."""
     page = sheet(rows)
@@ -127,4 +142,5 @@ def save(rows: Sequence[Image.Image], name: str, width: int) -> None:
 
 if __name__ == "__main__":
     what, *folders = sys.argv[1:]
-    {"coffee": coffee, "thresholds": thresholds, "refine": refine}[what](*map(Path, folders))
+    made = {"coffee": coffee, "thresholds": thresholds, "refine": refine}
+    (made | {"corrections": corrections})[what](*map(Path, folders))
