@@ -23,14 +23,19 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(folder) -> Iterator[str]:
+    from wsfcn.app import page as module
     from wsfcn.app.page import build, start
 
+    assert module.UPLOAD_LIMIT == "64mb"
     for name, epochs in (("one", 3), ("two", 5)):
         (run := folder / "runs" / name).mkdir(parents=True)
         (run / "settings.yaml").write_text(f"optim:\n  epochs: {epochs}\n")
     data = data_set(folder / "data")
     page = build(Colours(), folder / "served", data=data, runs=folder / "runs")
-    yield start(page, host="127.0.0.1", port=None)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "UPLOAD_LIMIT", "1mb")  # 64 take their time
+        address = start(page, host="127.0.0.1", port=None)
+    yield address
     page.close(verbose=False)
 
 
@@ -78,6 +83,16 @@ def test_what_is_no_picture_is_told_in_one_line(page, folder):
     message = page.text(".toast-body")
     assert "notes.jpg" in message
     assert str(folder) not in message
+
+
+def test_a_file_beyond_the_limit_is_refused_and_told(page, folder):
+    (large := folder / "large.png").write_bytes(b"0" * 1_500_000)
+    before = page.text("#spent")
+    drop(page, large)
+    page.until(lambda: "maximum" in page.text(".toast-body").lower())
+    assert page.text("#spent") == before
+    page.driver.refresh()
+    page.find("#drop input[type=file]")
 
 
 def test_pictures_are_pasted(page, picture):

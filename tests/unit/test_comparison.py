@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wsfcn.cli import main
 from wsfcn.comparison import find_runs, names_of, write_comparison
 from wsfcn.errors import DataError, SettingError
 from wsfcn.evaluation import ConfusionMatrix, write_metrics
@@ -73,3 +74,16 @@ def test_runs_are_found(tmp_path):
 def test_names_tell_runs_apart():
     assert names_of([Path("/x/one"), Path("/x/two")]) == ["one", "two"]
     assert names_of([Path("/x/a/run"), Path("/x/b/run")]) == ["a/run", "b/run"]
+
+
+def test_the_command_compares_runs(tmp_path, capsys):
+    one, two = (str(run(tmp_path / name, 3, 0.25)) for name in ("one", "two"))
+    page = tmp_path / "page.html"
+    with pytest.raises(SystemExit) as ended:
+        main(["report", one, two, "-o", str(page)])
+    assert ended.value.code == 0
+    assert "2 runs" in page.read_text()
+    with pytest.raises(SystemExit) as ended:
+        main(["report", one, "-o", str(page)])
+    assert ended.value.code == 2
+    assert "--out is for several runs" in capsys.readouterr().err
