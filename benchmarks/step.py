@@ -54,8 +54,8 @@ def network(settings: ModelSettings, classes: int, *, plain: bool = False) -> Se
     settings = replace(settings, weights="none", frozen_stride=0 if plain else frozen)
     net = build_segmenter(settings, classes).to(DEVICE)
     if plain:
-        net.norms = [m for m in net.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-        for module in (*net.backbone.first_layers(frozen), *net.norms):
+        net.idle = [m for m in net.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        for module in (*net.backbone.first_layers(frozen), *net.idle):
             module.requires_grad_(False)
     torch.nn.init.constant_(net.head[-1].bias, 1.0)
     return net.train()
@@ -106,6 +106,7 @@ def main() -> None:
     plain = network(paper, classes, plain=True)
     as_published = network(paper, classes).to(memory_format=torch.channels_last)
     fast = network(ours, classes).to(memory_format=torch.channels_last)
+    still = network(replace(ours, frozen="all"), classes).to(memory_format=torch.channels_last)
     unhurried = network(ours, classes, plain=True).to(memory_format=torch.channels_last)
 
     def bare() -> Tensor:
@@ -117,6 +118,9 @@ def main() -> None:
 
     def ours_by_default() -> Tensor:
         return training_losses(fast, last, PseudoSettings(), warm=True, own_share=0.5).total
+
+    def ours_frozen() -> Tensor:
+        return training_losses(still, last, PseudoSettings(), warm=True, own_share=0.5).total
 
     def in_bfloat16(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
         def wrapped() -> Tensor:
@@ -131,6 +135,7 @@ def main() -> None:
     }
     if not arguments.wide:
         variants["ours, default settings"] = ours_by_default
+        variants["ours, frozen backbone"] = ours_frozen
     variants["bare backbone"] = bare
     last_ours = ours_as_published if arguments.wide else ours_by_default
     variants["ours, bfloat16"] = in_bfloat16(last_ours)
@@ -152,7 +157,7 @@ def main() -> None:
                 torch.cuda.synchronize()
                 memory[name] = torch.cuda.max_memory_allocated() / 2**30
             seconds[name].append(perf_counter() - started)
-            for net in (plain, as_published, fast, unhurried):
+            for net in (plain, as_published, fast, still, unhurried):
                 net.zero_grad()
     if DEVICE == "cpu":
         for name in variants:

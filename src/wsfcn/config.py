@@ -103,6 +103,9 @@ class ModelSettings(Checked, group="model"):
     frozen_stride: Literal[0, 2, 4] = 4
     """Keep all batch norms of the backbone, and its layers up to this stride, as they are (2 in the
     paper); 0 trains everything."""
+    frozen: Literal["first", "all"] = "first"
+    """What of the backbone never learns: its `first` layers, up to `frozen_stride`, or `all` of it,
+    which then needs no gradients and keeps no activations."""
     width: Annotated[int, Meta(ge=2, le=8192)] = 48
     """Channels of context, fusion and head (256 in the paper)."""
     context: Literal["fca", "aspp", "none"] = "fca"

@@ -85,6 +85,35 @@ def test_first_layers_and_all_norms_are_frozen(name, stride, stem, later):
     assert not any(norm.training or norm.weight.requires_grad for norm in norms)
 
 
+@pytest.mark.parametrize(
+    ("name", "stride"),
+    [
+        ("efficientnet_lite0", 16),
+        ("vgg16_bn", 16),
+        ("wide_resnet38", 8),
+        ("pvt_v2_b0", 32),
+        ("vit_tiny_patch16_224", 16),
+    ],
+)
+def test_a_frozen_backbone_learns_nothing_and_keeps_nothing(name, stride):
+    settings = ModelSettings(backbone=name, weights="none", stride=stride, width=8, frozen="all")
+    model = build_segmenter(settings, 3).train()
+    image = torch.rand(2, 3, 64, 64)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x) or x, lambda x: x):
+        features = model.features(image)
+    assert not features.deep.requires_grad
+    torch.testing.assert_close(features.deep, model.eval().features(image).deep)
+    prediction = model.train()(image)
+    (prediction.logits.square().mean() + prediction.scores.square().mean()).backward()
+    learned = {n for n, p in model.named_parameters() if p.grad is not None}
+    # The fine feature of a plain transformer comes from layers of ours, which are new.
+    new = {name for name in learned if name.startswith("backbone.")}
+    assert bool(new) == bool(kept) == name.startswith("vit")
+    assert all(name.startswith("backbone.stem.") for name in new)
+    assert learned >= {n for n, _ in model.named_parameters() if n.startswith(("head.", "tag_"))}
+
+
 def test_every_trainable_weight_gets_a_gradient():
     for change in ({}, {"scoring": "masks"}, {"context": "aspp", "fusion": "gci"}):
         model = build_segmenter(ModelSettings(weights="none", width=8, **change), 3).train()

@@ -39,6 +39,10 @@ class Backbone(Protocol):
         """The layers up to a stride of 2 or 4, at least the stem and the first stage."""
         ...
 
+    def pretrained_layers(self) -> list[nn.Module]:
+        """The layers whose weights can be had: all but those that this package adds."""
+        ...
+
 
 class TimmBackbone(nn.Module):
     """Any timm model that offers feature maps.
@@ -95,6 +99,9 @@ class TimmBackbone(nn.Module):
                 leaves.append(module)
         return []
 
+    def pretrained_layers(self) -> list[nn.Module]:
+        return [self.net]
+
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:
         height, width = image.shape[2:]
         maps = self.net(F.pad(image, (0, -width % self.multiple, 0, -height % self.multiple)))
@@ -149,6 +156,9 @@ class VggBackbone(nn.Module):
 
     def first_layers(self, stride: int) -> list[nn.Module]:
         return list(self.stages[: 1 + stride // 2])
+
+    def pretrained_layers(self) -> list[nn.Module]:
+        return [self.stages]
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:
         shallow = image

@@ -73,6 +73,9 @@ class EfficientNetLite(nn.Module):
         stages = self.net.blocks[: {2: 1, 4: SHALLOW + 1}[stride]]
         return [self.net.conv_stem, self.net.bn1, *stages]
 
+    def pretrained_layers(self) -> list[nn.Module]:
+        return [self.net]
+
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:
         x = self.net.bn1(self.net.conv_stem(image))
         for stage in self.net.blocks[: SHALLOW + 1]:

@@ -4,6 +4,7 @@ A batch norm that never changes is a factor and an offset per channel. On the we
 convolution before it, instead of its output, they cost no pass over feature maps and no memory.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -47,12 +48,15 @@ class FoldedNorm2d(nn.BatchNorm2d):
         return activation(x) if activation else x
 
 
-def fold_norms(net: nn.Module) -> None:
+def fold_norms(net: nn.Module, frozen: Collection[nn.Module] | None = None) -> None:
     """Fold every frozen batch norm of ``net`` that follows a convolution directly.
 
-    Parameters keep their names. The caller keeps the norms in evaluation mode for good.
+    Those of ``frozen``, or all. Parameters keep their names. The caller keeps the norms in
+    evaluation mode for good.
     """
     for conv, norm in _pairs(net):
+        if frozen is not None and norm not in frozen:
+            continue
         same = is_same(conv)
         conv.__class__, norm.__class__ = FoldedConv2d, FoldedNorm2d
         conv.same, conv.norms = same, (norm,)

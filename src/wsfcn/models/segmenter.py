@@ -43,13 +43,16 @@ class Segmenter(nn.Module):
         focal_power: float = 3.0,
         focal_floor: float = 0.01,
         frozen_stride: int = 4,
+        frozen: str = "first",
         evidence: LocalEvidence | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.norms: list[nn.Module] = []
-        if frozen_stride:
-            self._freeze(frozen_stride)
+        self.idle: list[nn.Module] = []
+        if frozen == "all":
+            self._freeze(backbone.pretrained_layers())
+        elif frozen_stride:
+            self._freeze(backbone.first_layers(frozen_stride), norms_alone=True)
         self.context = context
         self.fusion = fusion
         self.head = nn.Sequential(
@@ -98,19 +101,25 @@ class Segmenter(nn.Module):
         background first, and the settings the network was built with."""
         import_module("wsfcn.deploy.pretrained").save_network(folder, self, classes, settings)
 
-    def _freeze(self, stride: int) -> None:
-        """Fix the backbone's layers up to ``stride``, and its batch norms with their statistics."""
+    def _freeze(self, layers: Sequence[nn.Module], *, norms_alone: bool = False) -> None:
+        """Fix layers of the backbone, and all of its batch norms with their statistics.
+
+        The norms, or the layers as a whole, stay in evaluation mode for good. Autograd keeps
+        nothing of layers before the first one that learns.
+        """
         assert isinstance(self.backbone, nn.Module)
-        self.norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
-        for module in (*self.backbone.first_layers(stride), *self.norms):
+        own = self.backbone.pretrained_layers()
+        norms = [m for part in own for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
+        for module in (*layers, *norms):
             module.requires_grad_(False)
+        self.idle = norms if norms_alone else list(layers)
         if not next(self.backbone.parameters()).is_meta:  # there it would show shapes alone
-            fold_norms(self.backbone)
+            fold_norms(self.backbone, norms)
 
     def train(self, mode: bool = True) -> "Segmenter":
         super().train(mode)
-        for norm in self.norms:
-            norm.train(False)
+        for module in self.idle:
+            module.train(False)
         return self
 
     def features(self, image: Float[Tensor, "b 3 h w"]) -> Features:
@@ -181,6 +190,7 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
         focal_power=settings.focal_power,
         focal_floor=settings.focal_floor,
         frozen_stride=settings.frozen_stride,
+        frozen=settings.frozen,
         evidence=evidence,
     )
 

@@ -113,6 +113,9 @@ class WideResNet38(nn.Module):
         """The stem, and the stages that go down to a stride of 2 or 4."""
         return [self.stem, self.stage2, self.stage3][: 1 + stride // 2]
 
+    def pretrained_layers(self) -> list[nn.Module]:
+        return list(self.children())
+
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:
         shallow = self.stage3(self.stage2(self.stem(image)))
         deep = self.stage7(self.stage6(self.stage5(self.stage4(shallow))))
