@@ -18,6 +18,7 @@ from wsfcn.figures import read_figures
 from wsfcn.files import atomic, need_suffix, read_bytes, read_text
 from wsfcn.images import read_mask, read_picture
 from wsfcn.types import Classes
+from wsfcn.verdicts import read_beliefs, verdict
 from wsfcn.visualize import colour_of, data_uri, line_chart, painted
 
 CURVES = {
@@ -26,6 +27,9 @@ CURVES = {
     "coverage": "share of pixels with a pseudo-label",
     "val/tag_map": "validation: tag mAP (%)",
     "val/coverage": "validation: tagged classes with a mask (%)",
+    "val/purity": "validation: share of the masks that other pictures do not show (%)",
+    "val/agreement": "validation: agreement of two views (%)",
+    "val/score": "validation: the score that chooses (%)",
     "val/miou": "validation: mIoU (%), shown only",
 }
 """Columns of metrics.csv that are drawn, and what they are called."""
@@ -67,6 +71,8 @@ def report_page(run: Path, examples: Mapping[str, Sequence[Example]] | None = No
         settings=read_text(run / SETTINGS),
         curves=[line_chart(title, points) for title, points in read_curves(run / "metrics.csv")],
         metrics=metrics_in(run),
+        beliefs=read_beliefs(run),
+        verdict=verdict,
         groups=[
             (title, [(e.name, data_uri(painted(e.picture, _masks_of(e)))) for e in group])
             for title, group in (examples or {}).items()

@@ -12,7 +12,7 @@ SOURCE = Path(wsfcn.__file__).parent
 LAYERS = [
     {"errors"},
     {"files", "types", "checked", "terminal", "interrupts", "maps", "threads", "notebook"},
-    {"config", "images", "figures", "markup"},
+    {"config", "images", "figures", "markup", "verdicts"},
     {"recipe", "truth"},
     {"data", "models", "refine", "evaluation", "visualize"},
     {"method", "checkpoint", "exchange"},

@@ -19,6 +19,7 @@ from wsfcn.files import is_temporary
 from wsfcn.images import read_picture
 from wsfcn.truth import Truth, check_size, check_values
 from wsfcn.types import Classes
+from wsfcn.verdicts import FILE as BELIEFS
 
 
 def settled(settings: TrainSettings) -> TrainSettings:
@@ -156,3 +157,4 @@ def clear_folder(run: RunSettings, *, resumed: bool) -> None:
     if rank_zero_only.rank == 0:
         for folder in folders[1:]:
             shutil.rmtree(folder, ignore_errors=True)
+        (run.out / BELIEFS).unlink(missing_ok=True)

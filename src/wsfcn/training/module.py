@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -17,23 +17,27 @@ from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, only
 from wsfcn.data.loading import EpochOrder, training_loader
 from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.errors import MaskError, PictureError, PictureWarning
-from wsfcn.evaluation import ConfusionMatrix, tag_map
+from wsfcn.evaluation import ConfusionMatrix
 from wsfcn.files import fingerprint
 from wsfcn.interrupts import obey_parent
-from wsfcn.maps import nearest, resize
+from wsfcn.maps import nearest, resize, size_of
 from wsfcn.method.step import training_losses
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.averaging import MovingAverage
+from wsfcn.training.beliefs import Masks, beliefs_of, figures_of
 from wsfcn.training.guard import Guard, finite_prediction
+from wsfcn.training.judge import Look, cells_of, judge, overlap_of, sample_of, shares_of
 from wsfcn.training.optim import build_optimizer, build_schedule
 from wsfcn.training.processes import gathered
 from wsfcn.truth import Truth
 from wsfcn.types import Batch
+from wsfcn.verdicts import Belief
 
 LEARNED = 300
 """Steps before a network's own masks can be worth anything, however few pictures an epoch has."""
-VISIBLE = 0.01
-"""Share of the picture that the mask of a tagged class must win to count as covered."""
+VISIBLE = 0.0005
+"""Share of the picture that the mask of a tagged class must win to count as covered: small lesions
+and defects do."""
 
 
 class SegmentationTraining(L.LightningModule):
@@ -46,6 +50,13 @@ class SegmentationTraining(L.LightningModule):
         self.settings = settings
         self.guard = Guard(model, skip=settings.optim.skip_nonfinite)
         self.learned_before: frozenset[str] = frozenset()
+        self.sample = {name: n for n, name in enumerate(sample_of(data.val, data.classes))}
+        self.cells: dict[int, Tensor | None] = {}
+        """Frozen features of sampled validation pictures, by their place; they never change."""
+        self.new_cells: dict[int, Tensor | None] = {}
+        """Those that the other processes do not have yet."""
+        self.beliefs: dict[str, Belief] = {}
+        """What the last validation says of each class's masks."""
         self._forget_validation()
 
     @property
@@ -156,12 +167,25 @@ class SegmentationTraining(L.LightningModule):
         height, width = batch.image.shape[-2:]
         labels = resize(prediction.logits, (height, width), align_corners=True).argmax(1)[0]
         shares = torch.bincount(labels.flatten(), minlength=len(self.data.classes)) / labels.numel()
-        tags = batch.tags[0].int()
         self.val_scores.append(prediction.scores[0].sigmoid().cpu())
-        self.val_tags.append(tags.cpu())
-        self.val_covered += (shares[1:][tags > 0] >= VISIBLE).float().tolist()
+        self.val_tags.append(batch.tags[0].int().cpu())
+        self.val_shares.append(shares[1:].cpu())
+        if batch.names[0] in self.sample:
+            self._look(batch, labels)
         if truth := self.data.truth(batch.names[0]):  # shown; it teaches nothing
             self._compare(truth, labels.byte())
+
+    def _look(self, batch: Batch, labels: Int[Tensor, "h w"]) -> None:
+        """Keep what the judge asks about; every second time, the masks of another view as well."""
+        place, count = self.sample[batch.names[0]], len(self.data.classes)
+        if place not in self.cells:
+            self.new_cells[place] = self.cells[place] = cells_of(self.model, batch.image)
+        cells, overlap = self.cells[place], torch.zeros(2, count - 1, dtype=torch.long)
+        if place % 2 == 0:
+            overlap = overlap_of(self.model, batch.image, labels)
+        grid = (1, 1) if cells is None else size_of(cells)
+        tags = batch.tags[0].cpu()
+        self.val_looks.append(Look(place, shares_of(labels, grid, count), tags, overlap))
 
     def _compare(self, known: Truth, guess: UInt8[Tensor, "h w"]) -> None:
         """Count a guess against its truth, or warn of one that is broken."""
@@ -181,18 +205,23 @@ class SegmentationTraining(L.LightningModule):
             self.log_dict(none | {"step": float(self.global_step - 1)})
             self._forget_validation()
             return
-        seen = (self.val_scores, self.val_tags, self.val_covered, [self.val_confusion.matrix])
-        scores, tags, shares, matrices = (
+        seen = (
+            *(self.val_scores, self.val_tags, self.val_shares, self.val_looks),
+            *([self.val_confusion.matrix], list(self.new_cells.items())),
+        )
+        scores, tags, shares, looks, matrices, cells = (
             [item for part in parts for item in part] for parts in zip(*gathered(seen), strict=True)
         )
         if not scores:
             raise PictureError("no validation picture could be read: see the warnings above")
-        found = tag_map(torch.stack(scores).numpy(), torch.stack(tags).numpy())
-        covered = 100 * float(np.mean(shares)) if shares else 0.0
+        self.cells.update(cells)
+        self.new_cells.clear()
         self.val_confusion.matrix = np.sum(matrices, axis=0)
-        values = {"val/tag_map": found, "val/coverage": covered}
-        # Harmonic mean: right about what is there, and with a mask for it.
-        values["val/score"] = 2 * found * covered / max(found + covered, 1e-9)
+        masks = Masks(*(torch.stack(part).float().numpy() for part in (scores, tags, shares)))
+        looks.sort(key=lambda look: look.place)
+        judged = judge([self.cells[look.place] for look in looks], looks)
+        values = figures_of(masks, judged, VISIBLE)
+        self.beliefs = beliefs_of(masks, judged, self.data, VISIBLE)
         if self.val_confusion.matrix.any():
             values["val/miou"] = self.val_confusion.compute().miou
         values["step"] = float(self.global_step - 1)
@@ -203,7 +232,8 @@ class SegmentationTraining(L.LightningModule):
         self.val_failed = False
         self.val_scores: list[Tensor] = []
         self.val_tags: list[Tensor] = []
-        self.val_covered: list[float] = []
+        self.val_shares: list[Tensor] = []
+        self.val_looks: list[Look] = []
         self.val_confusion = ConfusionMatrix(self.data.classes)
 
     def configure_optimizers(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from wsfcn.interrupts import Interrupts, TerminatedError
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.terminal import say
 from wsfcn.training.averaging import MovingAverage
+from wsfcn.training.beliefs import KeepBeliefs
 from wsfcn.training.checkpoints import KeepCheckpoints, WholeFiles, validates_again
 from wsfcn.training.checks import (
     check_compiler,
@@ -49,6 +50,8 @@ from wsfcn.training.precision import precision_of
 from wsfcn.training.processes import share_norms
 from wsfcn.training.progress import progress
 from wsfcn.training.table import Table
+from wsfcn.verdicts import in_words as in_words_of
+from wsfcn.verdicts import read_beliefs
 
 
 def train(
@@ -131,6 +134,7 @@ def _train(
                 f"val/{settings.optim.best}",
                 interrupts,
             ),
+            KeepBeliefs(out, f"val/{settings.optim.best}"),
             Snapshots(out / "snapshots", data, settings),
             shown,
             *averaging,
@@ -161,6 +165,10 @@ def _train(
         if interrupts.received == signal.SIGINT:
             raise KeyboardInterrupt(f"interrupted: {left}")
         raise TerminatedError(interrupts.received, f": {left}")
+    if rank_zero_only.rank == 0 and (beliefs := read_beliefs(out)):
+        say(f"masks of best.ckpt (epoch {beliefs.epoch}), judged without truth:")
+        for name, belief in beliefs.classes.items():
+            say(f"  {in_words_of(name, belief)}")
     return out
 
 

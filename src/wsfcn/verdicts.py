@@ -1,0 +1,144 @@
+"""What a training believes of each class's masks, in a word: sure, doubtful or unusable.
+
+The figures come from validation pictures and their tags, never from truth, and lie in the run
+folder as ``beliefs.json``. So a word can be wrong: it says what can be seen without truth, and what
+would help.
+"""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from wsfcn.errors import DataError
+from wsfcn.files import atomic, read_bytes
+
+FILE = "beliefs.json"
+FEW = 4
+"""Validation pictures with a class, or without it, below which hardly anything can be said."""
+LARGE = 25.0
+"""Per cent of a picture that a lesion or a defect hardly ever takes."""
+
+
+class Belief(msgspec.Struct):
+    """Figures of one class on the validation pictures, shares in per cent; None where unknown."""
+
+    pictures: int
+    """Validation pictures with the tag."""
+    without: int
+    """Validation pictures without it."""
+    learned_without: int
+    """Training pictures without it."""
+    tags: float | None
+    """Average precision of the tag."""
+    covered: float
+    """Tagged pictures that got a mask."""
+    share: float
+    """What the mask takes of these pictures, in the mean."""
+    clean: float | None
+    """Pictures without the tag that got no mask."""
+    purity: float | None
+    found: float | None
+    agreement: float | None
+    """As in `training/judge.py`."""
+
+
+class Beliefs(msgspec.Struct):
+    """Of all classes, at the epoch that was the best so far."""
+
+    epoch: int
+    classes: dict[str, Belief]
+
+
+class Verdict(NamedTuple):
+    """A word on a class's masks, why, and what would help."""
+
+    word: Literal["sure", "doubtful", "unusable"]
+    reasons: tuple[str, ...] = ()
+    cure: str = ""
+
+
+NORMAL = "more pictures without the class that show the same things"
+CLOSER = "closer pictures"
+CORRECTED = "a few corrected masks"
+TAGGED = "more pictures with the class"
+
+
+def verdict(of: Belief) -> Verdict:
+    """The word on a class, with the gravest reasons.
+
+    >>> good = Belief(20, 80, 300, 95, 90, 3, 99, 95, 70, 80)
+    >>> verdict(good).word
+    'sure'
+    >>> leaf = msgspec.structs.replace(good, purity=35, share=40)
+    >>> found = verdict(leaf)
+    >>> found.word, found.cure
+    ('unusable', 'more pictures without the class that show the same things, a few corrected masks')
+    """
+    if of.pictures < FEW:
+        few = f"only {of.pictures} validation pictures show it"
+        return Verdict("unusable" if not of.covered else "doubtful", (few,), TAGGED)
+    bad, odd = list(problems(of, grave=True)), list(problems(of, grave=False))
+    if not bad and not odd:
+        return Verdict("sure")
+    chosen = bad or odd
+    cures = dict.fromkeys(cure for _, cures in chosen for cure in cures)
+    reasons = tuple(reason for reason, _ in chosen)
+    return Verdict("unusable" if bad else "doubtful", reasons, ", ".join(cures))
+
+
+def problems(of: Belief, *, grave: bool) -> list[tuple[str, tuple[str, ...]]]:
+    """What speaks against a class's masks, each with what would help."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+
+    def note(value: float | None, limits: tuple[float, float], why: str, *cures: str) -> None:
+        if value is not None and value < limits[0 if grave else 1]:
+            found.append((why.format(value), cures))
+
+    note(of.covered, (30, 70), "{:.0f} % of the pictures with it got a mask", CLOSER, CORRECTED)
+    if of.covered:
+        large = f", and they take {of.share:.0f} % of the picture" if of.share > LARGE else ""
+        note(
+            of.purity,
+            (45, 75),
+            f"{{:.0f}} % of its masks show what pictures without it do not{large}",
+            *(NORMAL, CORRECTED),
+        )
+        note(of.agreement, (25, 55), "masks of two views agree to {:.0f} %", CLOSER, CORRECTED)
+        note(of.clean, (50, 90), "{:.0f} % of the pictures without it stay free of it", NORMAL)
+        note(of.found, (10, 30), "masks cover {:.0f} % of what looks like it", CORRECTED)
+    note(of.tags, (30, 70), "its tags are told to {:.0f}", TAGGED)
+    if of.covered and not grave and of.purity is None:
+        why = "nothing tells whether its masks are too large"
+        found.append((why, (NORMAL,) if of.without < FEW else (CORRECTED,)))
+    return found
+
+
+def in_words(name: str, of: Belief) -> str:
+    """A line about a class.
+
+    >>> in_words("rust", Belief(2, 80, 300, 95, 0, 0, 100, None, None, None))
+    'rust: unusable (only 2 validation pictures show it); more pictures with the class'
+    """
+    word, reasons, cure = verdict(of)
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"{name}: {word}{why}{f'; {cure}' if cure else ''}"
+
+
+def write_beliefs(run: Path, beliefs: Beliefs) -> None:
+    """Write ``beliefs.json`` into a run folder, whole or not at all."""
+    with atomic(run / FILE) as name:
+        name.write_bytes(msgspec.json.format(msgspec.json.encode(beliefs)))
+
+
+def read_beliefs(run: Path) -> Beliefs | None:
+    """What a run folder holds of them; None where it has none. Raises DataError."""
+    path = run / FILE
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(read_bytes(path), type=Beliefs)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(
+            f"{path}: not what a training writes ({error}); delete it, and the page does without"
+        ) from None
