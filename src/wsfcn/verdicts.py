@@ -16,6 +16,9 @@ from wsfcn.files import atomic, read_bytes
 FILE = "beliefs.json"
 FEW = 4
 """Validation pictures with a class, or without it, below which hardly anything can be said."""
+PURE, PURE_WITHOUT_NORMAL = (45, 75), (30, 55)
+"""Purity below which masks are unusable, and doubtful. The judge is weaker where no picture is
+without any tag; docs/log.md, 37, says on which networks these were chosen."""
 LARGE = 25.0
 """Per cent of a picture that a lesion or a defect hardly ever takes."""
 
@@ -27,8 +30,8 @@ class Belief(msgspec.Struct):
     """Validation pictures with the tag."""
     without: int
     """Validation pictures without it."""
-    learned_without: int
-    """Training pictures without it."""
+    untagged: int
+    """Validation pictures without any tag."""
     tags: float | None
     """Average precision of the tag."""
     covered: float
@@ -67,7 +70,7 @@ TAGGED = "more pictures with the class"
 def verdict(of: Belief) -> Verdict:
     """The word on a class, with the gravest reasons.
 
-    >>> good = Belief(20, 80, 300, 95, 90, 3, 99, 95, 70, 80)
+    >>> good = Belief(20, 80, 40, 95, 90, 3, 99, 95, 70, 80)
     >>> verdict(good).word
     'sure'
     >>> leaf = msgspec.structs.replace(good, purity=35, share=40)
@@ -100,8 +103,8 @@ def problems(of: Belief, *, grave: bool) -> list[tuple[str, tuple[str, ...]]]:
         large = f", and they take {of.share:.0f} % of the picture" if of.share > LARGE else ""
         note(
             of.purity,
-            (45, 75),
-            f"{{:.0f}} % of its masks show what pictures without it do not{large}",
+            PURE if of.untagged >= FEW else PURE_WITHOUT_NORMAL,
+            f"only {{:.0f}} % of its masks show what pictures without it do not{large}",
             *(NORMAL, CORRECTED),
         )
         note(of.agreement, (25, 55), "masks of two views agree to {:.0f} %", CLOSER, CORRECTED)
@@ -117,7 +120,7 @@ def problems(of: Belief, *, grave: bool) -> list[tuple[str, tuple[str, ...]]]:
 def in_words(name: str, of: Belief) -> str:
     """A line about a class.
 
-    >>> in_words("rust", Belief(2, 80, 300, 95, 0, 0, 100, None, None, None))
+    >>> in_words("rust", Belief(2, 80, 40, 95, 0, 0, 100, None, None, None))
     'rust: unusable (only 2 validation pictures show it); more pictures with the class'
     """
     word, reasons, cure = verdict(of)

@@ -112,7 +112,7 @@ class Segmenter(nn.Module):
         norms = [m for part in own for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
         for module in (*layers, *norms):
             module.requires_grad_(False)
-        self.idle = norms if norms_alone else list(layers)
+        self.idle = [*norms] if norms_alone else [*layers]
         if not next(self.backbone.parameters()).is_meta:  # there it would show shapes alone
             fold_norms(self.backbone, norms)
 

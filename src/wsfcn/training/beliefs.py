@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from lightning.pytorch.callbacks import Callback
 
-from wsfcn.data.dataset import TaggedPictures
 from wsfcn.evaluation import average_precisions, tag_map
 from wsfcn.training.judge import Judged
+from wsfcn.types import Classes
 from wsfcn.verdicts import Belief, Beliefs, write_beliefs
 
 
@@ -45,14 +45,12 @@ def figures_of(masks: Masks, judged: Judged, visible: float) -> dict[str, float]
     return {name: value for name, value in values.items() if not np.isnan(value)}
 
 
-def beliefs_of(
-    masks: Masks, judged: Judged, data: TaggedPictures, visible: float
-) -> dict[str, Belief]:
+def beliefs_of(masks: Masks, judged: Judged, classes: Classes, visible: float) -> dict[str, Belief]:
     """What is believed of the masks of each class that validation pictures show."""
     tagged, seen = masks.tags > 0, masks.shares >= visible
     precisions = average_precisions(masks.scores, masks.tags.astype(np.int64))
     beliefs = {}
-    for k, name in enumerate(data.classes.objects):
+    for k, name in enumerate(classes.objects):
         there = tagged[:, k]
         if not there.any():
             continue
@@ -60,7 +58,7 @@ def beliefs_of(
         beliefs[name] = Belief(
             pictures=int(there.sum()),
             without=int((~there).sum()),
-            learned_without=sum(name not in picture.tags for picture in data.train),
+            untagged=int((~tagged.any(1)).sum()),
             tags=known(precisions[k]),
             covered=100 * float(got.mean()),
             share=100 * float(masks.shares[there, k][got].mean()) if got.any() else 0.0,

@@ -221,7 +221,7 @@ class SegmentationTraining(L.LightningModule):
         looks.sort(key=lambda look: look.place)
         judged = judge([self.cells[look.place] for look in looks], looks)
         values = figures_of(masks, judged, VISIBLE)
-        self.beliefs = beliefs_of(masks, judged, self.data, VISIBLE)
+        self.beliefs = beliefs_of(masks, judged, self.data.classes, VISIBLE)
         if self.val_confusion.matrix.any():
             values["val/miou"] = self.val_confusion.compute().miou
         values["step"] = float(self.global_step - 1)
