@@ -215,8 +215,8 @@ class OptimSettings(Checked, group="optim"):
     """Decay a step of the moving average of the weights (EMA) in validation and checkpoints; 0 for
     the weights as they are."""
     best: Literal["score", "miou"] = "score"
-    """What chooses best.ckpt on the validation pictures: a score of tag mAP and mask coverage that
-    needs no masks, or mIoU, which opens their truth; a figure on them then says so."""
+    """What chooses best.ckpt on the validation pictures: a score of tags and masks that needs no
+    truth, or mIoU, which opens it; a figure on them then says so."""
     skip_nonfinite: bool = False
     """Pass over a step whose loss is not finite, instead of stopping the training."""
     multipliers: tuple[NotNegative, NotNegative, NotNegative, NotNegative] = (1, 1, 5, 5)

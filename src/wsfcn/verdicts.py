@@ -18,7 +18,7 @@ FEW = 4
 """Validation pictures with a class, or without it, below which hardly anything can be said."""
 PURE, PURE_WITHOUT_NORMAL = (45, 75), (30, 55)
 """Purity below which masks are unusable, and doubtful. The judge is weaker where no picture is
-without any tag; docs/log.md, 37, says on which networks these were chosen."""
+without any tag; docs/log.md, 40, says on which networks these were chosen."""
 LARGE = 25.0
 """Per cent of a picture that a lesion or a defect hardly ever takes."""
 
@@ -79,8 +79,9 @@ def verdict(of: Belief) -> Verdict:
     ('unusable', 'more pictures without the class that show the same things, a few corrected masks')
     """
     if of.pictures < FEW:
-        few = f"only {of.pictures} validation pictures show it"
-        return Verdict("unusable" if not of.covered else "doubtful", (few,), TAGGED)
+        few = f"validation pictures that show it: {of.pictures}"
+        failed = of.pictures > 0 and not of.covered
+        return Verdict("unusable" if failed else "doubtful", (few,), TAGGED)
     bad, odd = list(problems(of, grave=True)), list(problems(of, grave=False))
     if not bad and not odd:
         return Verdict("sure")
@@ -121,7 +122,7 @@ def in_words(name: str, of: Belief) -> str:
     """A line about a class.
 
     >>> in_words("rust", Belief(2, 80, 40, 95, 0, 0, 100, None, None, None))
-    'rust: unusable (only 2 validation pictures show it); more pictures with the class'
+    'rust: unusable (validation pictures that show it: 2); more pictures with the class'
     """
     word, reasons, cure = verdict(of)
     why = f" ({'; '.join(reasons)})" if reasons else ""

@@ -46,21 +46,19 @@ def figures_of(masks: Masks, judged: Judged, visible: float) -> dict[str, float]
 
 
 def beliefs_of(masks: Masks, judged: Judged, classes: Classes, visible: float) -> dict[str, Belief]:
-    """What is believed of the masks of each class that validation pictures show."""
+    """What is believed of the masks of each class."""
     tagged, seen = masks.tags > 0, masks.shares >= visible
     precisions = average_precisions(masks.scores, masks.tags.astype(np.int64))
     beliefs = {}
     for k, name in enumerate(classes.objects):
         there = tagged[:, k]
-        if not there.any():
-            continue
         got = seen[there, k]
         beliefs[name] = Belief(
             pictures=int(there.sum()),
             without=int((~there).sum()),
             untagged=int((~tagged.any(1)).sum()),
             tags=known(precisions[k]),
-            covered=100 * float(got.mean()),
+            covered=100 * float(got.mean()) if got.size else 0.0,
             share=100 * float(masks.shares[there, k][got].mean()) if got.any() else 0.0,
             clean=100 * float((~seen[~there, k]).mean()) if not there.all() else None,
             purity=known(judged.purity[k]),

@@ -59,8 +59,9 @@ def train(
 ) -> Path:
     """Train a segmenter from tagged pictures; returns the run folder.
 
-    The folder gets ``settings.yaml``, ``metrics.csv``, TensorBoard events, ``checkpoints/`` and
-    ``snapshots/``, an epoch's masks and pseudo-labels of a few training pictures.
+    The folder gets ``settings.yaml``, ``metrics.csv``, TensorBoard events, ``checkpoints/``,
+    ``beliefs.json``, what is believed of each class's masks, and ``snapshots/``, an epoch's masks
+    and pseudo-labels of a few training pictures.
     With ``resume``, a run folder or one of its checkpoints, the training goes on from there.
     ``callbacks`` are called by Lightning before our own.
 
