@@ -52,7 +52,9 @@ class Segmenter(nn.Module):
         if frozen == "all":
             self._freeze(backbone.pretrained_layers())
         elif frozen_stride:
-            self._freeze(backbone.first_layers(frozen_stride), norms_alone=True)
+            assert isinstance(backbone, nn.Module)
+            norms = [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+            self._freeze(norms, backbone.first_layers(frozen_stride))
         self.context = context
         self.fusion = fusion
         self.head = nn.Sequential(
@@ -101,20 +103,17 @@ class Segmenter(nn.Module):
         background first, and the settings the network was built with."""
         import_module("wsfcn.deploy.pretrained").save_network(folder, self, classes, settings)
 
-    def _freeze(self, layers: Sequence[nn.Module], *, norms_alone: bool = False) -> None:
-        """Fix layers of the backbone, and all of its batch norms with their statistics.
+    def _freeze(self, idle: Sequence[nn.Module], layers: Sequence[nn.Module] = ()) -> None:
+        """Fix parts of the backbone: ``idle`` ones stay in evaluation mode, as do their norms.
 
-        The norms, or the layers as a whole, stay in evaluation mode for good. Autograd keeps
-        nothing of layers before the first one that learns.
+        Autograd keeps nothing of what lies before the first layer that learns.
         """
         assert isinstance(self.backbone, nn.Module)
-        own = self.backbone.pretrained_layers()
-        norms = [m for part in own for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
-        for module in (*layers, *norms):
+        for module in (*idle, *layers):
             module.requires_grad_(False)
-        self.idle = [*norms] if norms_alone else [*layers]
+        self.idle = [*idle]
         if not next(self.backbone.parameters()).is_meta:  # there it would show shapes alone
-            fold_norms(self.backbone, norms)
+            fold_norms(self.backbone, {m for part in idle for m in part.modules()})
 
     def train(self, mode: bool = True) -> "Segmenter":
         super().train(mode)
