@@ -19,6 +19,8 @@ FEW = 4
 PURE, PURE_WITHOUT_NORMAL = (45, 75), (30, 55)
 """Purity below which masks are unusable, and doubtful. The judge is weaker where no picture is
 without any tag; docs/log.md, 40, says on which networks these were chosen."""
+AGREEING = (25, 70)
+"""The same of the agreement of two views."""
 LARGE = 25.0
 """Per cent of a picture that a lesion or a defect hardly ever takes."""
 
@@ -108,7 +110,7 @@ def problems(of: Belief, *, grave: bool) -> list[tuple[str, tuple[str, ...]]]:
             f"only {{:.0f}} % of its masks show what pictures without it do not{large}",
             *(NORMAL, CORRECTED),
         )
-        note(of.agreement, (25, 55), "masks of two views agree to {:.0f} %", CLOSER, CORRECTED)
+        note(of.agreement, AGREEING, "masks of two views agree to {:.0f} %", CLOSER, CORRECTED)
         note(of.clean, (50, 90), "{:.0f} % of the pictures without it stay free of it", NORMAL)
         note(of.found, (10, 30), "masks cover {:.0f} % of what looks like it", CORRECTED)
     note(of.tags, (30, 70), "its tags are told to {:.0f}", TAGGED)
