@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--seed", default="0")
-    parser.add_argument("--epochs", type=int, default=OptimSettings().epochs)
+    parser.add_argument("--epochs", type=int, help="of the tags' training, if it was given any")
     known, options = parser.parse_known_args(arguments)
     complain("warning: THIS TRAINS ON TRUTH MASKS, to see what tags miss; use it for no product")
     data = open_data(DataSettings(root=known.data))
@@ -78,10 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = known.out.with_name(f"{known.out.name}-data")
     if not folder.exists():
         write_set(folder, data, train_on, val)
-    # As many steps as the tags' training has.
-    longer = len(data.train) / len(train_on)
-    schedule = ["--optim.epochs", max(1, round(known.epochs * longer))]
-    schedule += ["--optim.warmup", OptimSettings().warmup * longer]
+    schedule: list[object] = []
+    if known.epochs:  # without a number, all sets have as many steps
+        longer = len(data.train) / len(train_on)
+        schedule += ["--optim.epochs", max(1, round(known.epochs * longer))]
+        schedule += ["--optim.warmup", OptimSettings().warmup * longer]
     train(known.out, ["--data.root", os.fspath(folder), "--seed", known.seed, *schedule, *options])
     figures = evaluate(known.out, known.out / "ceiling.jpg") | {"data": str(known.data.resolve())}
     figures |= {"learned": len(train_on), "measured": len(val)}
