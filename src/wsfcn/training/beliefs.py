@@ -36,7 +36,7 @@ def figures_of(masks: Masks, judged: Judged, visible: float) -> dict[str, float]
     told = tag_map(masks.scores, masks.tags.astype(np.int64))
     covered = 100 * float((masks.shares[tagged] >= visible).mean()) if tagged.any() else 0.0
     values = {"val/tag_map": told, "val/coverage": covered}
-    for name in judged._fields:
+    for name in ("purity", "found", "agreement"):
         values[f"val/{name}"] = mean(getattr(judged, name))
     quality = mean(judged.quality)
     if np.isnan(quality):

@@ -39,6 +39,8 @@ ALARMS, ALARMS_WITHOUT_NORMAL = 0.01, 0.05
 """Share of the cells of pictures without a class at which the judge may be wrong. Where no picture
 is without any tag, none shows the same things without the class, and large things are harder to
 tell by single cells."""
+ENOUGH = (0.55, 0.5)
+"""Purity and found, of large things, that right masks reach."""
 RIDGE = 0.1
 SMALLER = 0.75
 
@@ -61,16 +63,24 @@ class Judged(NamedTuple):
     purity: Float[np.ndarray, "n"]
     found: Float[np.ndarray, "n"]
     agreement: Float[np.ndarray, "n"]
+    normal: bool
+    """Whether there are pictures without any tag to compare with."""
 
     @property
     def quality(self) -> Float[np.ndarray, "n"]:
-        """Agreement times purity times the F-measure (0.5) of purity and what is found.
+        """One figure a class, which falls most when masks swallow the object.
 
-        So purity counts most: masks that swallow the object are what tags do not show.
+        With normal pictures: agreement times purity times the F-measure (0.5) of purity and found.
+        Without, the judge is weak, and above `ENOUGH` its figures say no more: agreement times
+        the parts of purity and found that are there.
         """
-        purity, found, agreement = (np.nan_to_num(values) / 100 for values in self)
-        measure = 1.25 * purity * found / np.maximum(0.25 * purity + found, 1e-9)
-        return np.where(np.isnan(self.purity), np.nan, 100 * agreement * purity * measure)
+        figures = (self.purity, self.found, self.agreement)
+        purity, found, agreement = (np.nan_to_num(values) / 100 for values in figures)
+        if self.normal:
+            part = 1.25 * purity**2 * found / np.maximum(0.25 * purity + found, 1e-9)
+        else:
+            part = np.minimum(purity / ENOUGH[0], 1) * np.minimum(found / ENOUGH[1], 1)
+        return np.where(np.isnan(self.purity), np.nan, 100 * agreement * part)
 
 
 def sample_of(pictures: Sequence[TaggedPicture], classes: Classes) -> list[str]:
@@ -135,7 +145,7 @@ def judge(cells: Sequence[Float[Tensor, "d _ _"] | None], looks: Sequence[Look])
     known = [part for part in cells if part is not None]
     if len(known) == len(looks):
         purity, found = _told([part.flatten(1).T for part in known], looks, tags)
-    return Judged(purity.numpy(), found.numpy(), agreement.numpy())
+    return Judged(purity.numpy(), found.numpy(), agreement.numpy(), _has_normal(tags))
 
 
 def _told(
@@ -149,7 +159,7 @@ def _told(
     tagged = tags[picture]
     masked = torch.cat([look.shares for look in looks])[:, 1:].float() * tagged
     half = halves(tags)[picture]
-    alarms = ALARMS if (~tags.any(1)).sum() >= FEW else ALARMS_WITHOUT_NORMAL
+    alarms = ALARMS if _has_normal(tags) else ALARMS_WITHOUT_NORMAL
     hits, outside, total = (torch.zeros(tags.shape[1], dtype=torch.double) for _ in range(3))
     for held_out in (0, 1):
         fit, test = half != held_out, half == held_out
@@ -168,6 +178,11 @@ def _told(
     found = 100 * hits / (hits + outside.clamp(min=0)).clamp(min=1e-9)
     few = (tags.sum(0) < FEW) | ((~tags).sum(0) < FEW)
     return purity.masked_fill(few, torch.nan), found.masked_fill(few, torch.nan)
+
+
+def _has_normal(tags: Bool[Tensor, "b n"]) -> bool:
+    """Whether enough pictures are without any tag."""
+    return int((~tags.any(1)).sum()) >= FEW
 
 
 def halves(tags: Bool[Tensor, "b n"]) -> Integer[Tensor, "b"]:
