@@ -18,7 +18,7 @@ FEW = 4
 """Validation pictures with a class, or without it, below which hardly anything can be said."""
 PURE, PURE_WITHOUT_NORMAL = (45, 75), (30, 55)
 """Purity below which masks are unusable, and doubtful. The judge is weaker where no picture is
-without any tag; docs/log.md, 40, says on which networks these were chosen."""
+without any tag; docs/log.md, 41, says on which networks these were chosen."""
 AGREEING = (25, 70)
 """The same of the agreement of two views."""
 LARGE = 25.0

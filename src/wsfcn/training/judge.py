@@ -12,7 +12,7 @@ the masked cells from all cells of pictures without the class; the other half as
   mirrored and at three quarters of their size.
 
 Paper: The Use of Multiple Measurements in Taxonomic Problems (Fisher, 1936) for the discriminant.
-Asking it about masks is ours; docs/log.md, 40, says how well it orders networks.
+Asking it about masks is ours; docs/log.md, 41, says how well it orders networks.
 """
 
 from collections.abc import Sequence
