@@ -174,6 +174,9 @@ REFUSED = {
     "no tags": ("image,notes\na,hello\n", "line 1: no column is called tags.*'hello' in line 2"),
     "a split": ("image,tags,split\na,cat,trian\n", "line 2: the split 'trian'"),
     "two columns of one name": ("image,cat,cat\na,1,0\n", "line 1: two columns are called 'cat'"),
+    "names with 0 and 1": ("image,tags\na,cat:1 dog:0\n", "line 2: 'cat:1' is no name"),
+    "names in quotation marks": ("image,tags\na,“cat”\n", "line 2: '“cat”' is no name"),
+    "signs": ("image,tags\na,cat & dog\n", "line 2: '&' is no name"),
     "nobody has a tag": ("image,tags\na,\nb,\n", "none of 2 pictures has a tag"),
 }
 
@@ -200,3 +203,22 @@ def test_a_class_of_another_column_is_told(root):
     (root / "tags.csv").write_text("image,cat,dog\na,1,0\nb,2,1\n")
     with pytest.raises(TagError, match="line 3: '2' in the column of the class 'cat'"):
         read_tags(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("image,tags\na,cat\nb,Cat\n", "'Cat' and 'cat' are 2 classes"),
+        ("image,tags\na,cat;dog\nb,cat dog;\n", "'cat dog' is a class beside 'cat' and 'dog'"),
+        ("image,tags\na,TRUE\nb,FALSE\n", "'FALSE' is taken for a class"),
+        ("image,tags,labels\na,cat,x\nb,dog,y\n", "from 'tags', not from 'labels'"),
+    ],
+)
+def test_what_is_odd_is_told(root, text, note):
+    (root / "tags.csv").write_text(text)
+    assert note in " ".join(open_data(DataSettings(root=root)).notes)
+
+
+def test_names_that_are_well_apart_are_not_odd(root):
+    (root / "tags.csv").write_text("image,tags\na,hot dog;dog\nb,cat;\n")
+    assert not open_data(DataSettings(root=root)).notes

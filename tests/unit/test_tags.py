@@ -214,6 +214,29 @@ def test_a_form_can_be_forced(tmp_path):
         ("metadata.jsonl", '{"file_name": "a.jpg", "tags": [["cat"]]}', r"line 1: \['cat'\] is no"),
         ("metadata.jsonl", '{"file_name": "a.jpg", "tags": {"cat": 3}}', "nor 0 and 1 by name"),
         ("metadata.jsonl", '{"file_name": "a.jpg"}', "line 1: no column of tags"),
+        (
+            "metadata.jsonl",
+            '{"file_name": "a.jpg", "tags": ["cat"], "tags": ["dog"]}',
+            "line 1: not JSON .'tags' stands there twice",
+        ),
+        ("metadata.jsonl", '{"file_name": "a.jpg", "tags": ["?"]}', "line 1: .* no letter"),
+        (
+            "annotations/x.json",
+            '{"categories": [{"id": 0, "name": "cat"}, {"id": 0, "name": "dog"}],'
+            ' "images": [], "annotations": []}',
+            "categories: 0 is the id of 2",
+        ),
+        (
+            "annotations/x.json",
+            '{"categories": [], "annotations": [],'
+            ' "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}]}',
+            "images: 1 is the id of 2",
+        ),
+        (
+            "Annotations/a.xml",
+            "<annotation><object><name>cat</name><name>dog</name></object></annotation>",
+            "a.xml, object 1: two names",
+        ),
         ("metadata.jsonl", '{"file_name": "a.jpg", "tags": "nan"}', "line 1: 'nan' is no name"),
         ("annotations/x.json", "[", "no COCO annotations"),
         (

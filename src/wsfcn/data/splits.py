@@ -54,6 +54,8 @@ def chosen(
     root: Path, split: str, usual: str, said: Mapping[str, str], names: "Names"
 ) -> list[str] | None:
     """The pictures of a split; None where only its usual name is asked for, and nothing has it."""
+    if not split.strip():
+        raise DataError(f"data.{usual}: no split is named; the usual one is {usual}")
     path = root / f"{split}.txt"
     if path.exists():
         found = read_split(path, names)

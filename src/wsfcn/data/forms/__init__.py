@@ -16,7 +16,7 @@ from wsfcn.data.forms.finding import DataFolder
 from wsfcn.data.forms.folders import class_folders, find_folders
 from wsfcn.data.forms.label_studio import find_tasks, label_studio
 from wsfcn.data.forms.mvtec import find_mvtec, mvtec
-from wsfcn.data.forms.names import is_normal
+from wsfcn.data.forms.names import is_normal, odd_names
 from wsfcn.data.forms.npy import cls_labels, find_npy
 from wsfcn.data.forms.tables import TWO_FORMS, find_lines, find_tables, read_tables
 from wsfcn.data.forms.voc import find_voc, voc_xml
@@ -71,7 +71,9 @@ def read_tags(root: Path, form: str = "auto", normal: Sequence[str] = ()) -> Tag
             raise TagError(
                 f"{error} (read as {FORMS[name].title}{nearest(folder, name)})"
             ) from None
-        return without_normal(tags, folder)._replace(form=FORMS[name].title)
+        tags = without_normal(tags, folder)
+        classes = {*(tags.objects or ()), *(tag for item in tags.pictures for tag in item.tags)}
+        return tags._replace(form=FORMS[name].title, notes=(*tags.notes, *odd_names(classes)))
     forms = "tags" if form == "auto" else f"tags in the form '{form}'"
     raise TagError(f"{root}: no {forms}; {advice(folder)}")
 

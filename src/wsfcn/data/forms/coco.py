@@ -1,6 +1,7 @@
 """COCO annotations in JSON: one file, one a split, or Roboflow's in the folder of each split."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,11 @@ def coco_json(folder: DataFolder, paths: list[Path]) -> Tags:
         categories = {
             item.id: clean(item.name, f"{path}, categories") for item in content.categories
         }
+        for kind, listed in (("categories", content.categories), ("images", content.images)):
+            counts = Counter(item.id for item in listed)
+            for key, count in counts.items():
+                if count > 1:
+                    raise TagError(f"{path}, {kind}: {key!r} is the id of {count} of them")
         present: dict[Identity, set[Identity]] = {item.id: set() for item in content.images}
         for number, item in enumerate(content.annotations, start=1):
             if item.image_id not in present or item.category_id not in categories:

@@ -18,6 +18,10 @@ UNCLEAR = frozenset({"nan", "null", "n/a", "undefined"})
 """What programs write where they know nothing."""
 
 
+OPENING, CLOSING = "[{(\"'“„‘«", "]})\"'”“’»"
+"""Signs around names that are no part of them."""
+
+
 def clean(name: Any, where: str) -> str:
     """The name of a class without space around it, or two spaces in it. Raises TagError.
 
@@ -37,8 +41,13 @@ def clean(name: Any, where: str) -> str:
             f"{where}: '{text}' is no name of a class; leave the cell empty where nothing is "
             "there, and the picture out where nobody looked"
         )
-    if text[0] in "[{(\"'" and text[-1] in "]})\"'":
-        raise TagError(f"{where}: {shown(text)} is no name of a class; write the names alone")
+    if (text[0] in OPENING and text[-1] in CLOSING) or re.search(r"[:=] ?[01](\.0)?$", text):
+        raise TagError(
+            f"{where}: {shown(text)} is no name of a class; write the names of what is there, and "
+            "nothing around them"
+        )
+    if text.isascii() and not any(map(str.isalnum, text)):
+        raise TagError(f"{where}: {shown(text)} is no name of a class: no letter, no digit")
     return text
 
 
@@ -168,6 +177,40 @@ def join_tags(tags: Sequence[str], separator: str = " ") -> str:
 def unique(names: Iterable[str]) -> tuple[str, ...]:
     """Each name once, in order."""
     return tuple(dict.fromkeys(names))
+
+
+def odd_names(names: Iterable[str]) -> tuple[str, ...]:
+    """What is odd about the names of all classes together, each with what to do.
+
+    >>> odd_names(["cat", "Cat", "dog"])
+    ("'Cat' and 'cat' are 2 classes: write them alike if they are one",)
+    >>> odd_names(["cat,dog"])
+    ("'cat,dog' is the name of one class; list names if it is several",)
+    >>> odd_names(["cat", "dog", "cat/dog", "hot dog"])
+    ("'cat/dog' is a class beside 'cat' and 'dog': part names by one sign, such as ;",)
+    """
+    names = sorted(set(names))
+    notes = []
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.casefold(), []).append(name)
+        parts = re.split(r"[\s,;|/+&]+", name)
+        if len(parts) > 1 and set(parts) <= set(names):
+            listed = " and ".join(f"'{part}'" for part in parts)
+            notes.append(f"'{name}' is a class beside {listed}: part names by one sign, such as ;")
+    for same in alike.values():
+        if len(same) > 1:
+            listed = " and ".join(f"'{name}'" for name in same)
+            notes.append(f"{listed} are {len(same)} classes: write them alike if they are one")
+    if joined := [name for name in names if any(sign in name for sign in SEPARATORS)]:
+        more = f", and {len(joined) - 1} such names more" if len(joined) > 1 else ""
+        notes.append(f"'{joined[0]}' is the name of one class{more}; list names if it is several")
+    if flags := [name for name in names if name.lower() in ("true", "false", "yes", "no")]:
+        notes.append(
+            f"'{flags[0]}' is taken for a class; if it is an answer, name the column after the "
+            "class, and no other column tags"
+        )
+    return tuple(notes)
 
 
 def is_normal(name: str, more: Sequence[str] = ()) -> bool:

@@ -16,7 +16,7 @@ def find_npy(folder: DataFolder) -> list[Path]:
 
 
 def cls_labels(folder: DataFolder, paths: list[Path]) -> Tags:
-    """The classes whose number is above 0, by the order of classes.txt, or VOC's or COCO's.
+    """The classes whose number is 1, by the order of classes.txt, or VOC's or COCO's.
 
     Names may be integers, as IRN writes VOC's: 2007000032 for 2007_000032.
     """
@@ -37,6 +37,8 @@ def cls_labels(folder: DataFolder, paths: list[Path]) -> Tags:
         where = f"{path}, '{name}'"
         if len(vector) != len(objects):
             raise TagError(f"{where}: a vector of {len(vector)}, but {len(objects)} classes")
-        tags = tuple(tag for tag, value in zip(objects, vector, strict=True) if value > 0)
+        if not all(value in (0, 1) for value in vector):
+            raise TagError(f"{where}: other numbers than 0 and 1; write 1 for what is there")
+        tags = tuple(tag for tag, value in zip(objects, vector, strict=True) if value)
         pictures.append(Tagged(folder.find(name, where), tags, where))
     return Tags(pictures, objects)

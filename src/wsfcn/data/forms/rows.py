@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,6 +85,15 @@ def from_csv(path: Path) -> Rows:
     return Rows(path, names, rows)
 
 
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of some keys and values. Raises ValueError where a key stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"{shown(twice)} stands there twice")
+    return found
+
+
 def from_jsonl(path: Path) -> Rows:
     """An object a line; the columns are the keys of all."""
     objects: list[tuple[int, dict[str, Any]]] = []
@@ -91,9 +101,9 @@ def from_jsonl(path: Path) -> Rows:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line, object_pairs_hook=each_once)
         except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", "nested too deep")
+            reason = getattr(error, "msg", str(error) or "nested too deep")
             raise TagError(f"{path}, line {number}: not JSON ({reason})") from None
         if not isinstance(value, dict):
             raise TagError(

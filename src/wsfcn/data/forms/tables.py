@@ -126,6 +126,13 @@ def read_table(folder: DataFolder, table: Rows, split: str = "") -> Tags:
         tags = [flagged(row, classes, table) for row in table.rows]
     else:
         tags = tags_of(table, columns.tags, folder.known)
+        if others := [
+            f"'{name}'"
+            for n, name in enumerate(table.header)
+            if n not in columns and simple(name) in (*SEVERAL, *ONE)
+        ]:
+            used = f"'{table.header[columns.tags]}'"
+            notes.append(f"{table.path}: tags are read from {used}, not from {', '.join(others)}")
     pictures: dict[Path, Tagged] = {}
     several = repeats(table, columns)
     for row, names in zip(table.rows, tags, strict=True):

@@ -43,5 +43,8 @@ def names_of_boxes(path: Path) -> tuple[str, ...]:
         raise TagError(f"{path}: expected <annotation>, as VOC has it, found <{tree.tag[:40]}>")
     names = []
     for number, box in enumerate(tree.iterfind("object"), start=1):
-        names.append(clean(box.findtext("name") or "", f"{path}, object {number}"))
+        where = f"{path}, object {number}"
+        if len(box.findall("name")) > 1:
+            raise TagError(f"{where}: two names; write an object each")
+        names.append(clean(box.findtext("name") or "", where))
     return unique(names)
