@@ -16,7 +16,7 @@ from wsfcn.checkpoint import Checkpoint, save_checkpoint
 from wsfcn.config import ModelSettings, TrainSettings
 from wsfcn.data.classes import COCO, VOC
 from wsfcn.errors import CheckpointError
-from wsfcn.files import atomic, keep_inputs
+from wsfcn.files import atomic, keep_inputs, need_suffix
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.models.weights import fill, read_tensors, write_file
 from wsfcn.models.wide_resnet import WideResNet38, published_name
@@ -127,6 +127,7 @@ def import_file(
     another method, of other classes, or not whole; then nothing is written.
     """
     keep_inputs([Path(out)], [Path(path)])
+    need_suffix(Path(out), ".ckpt", ".safetensors", ".pt", ".pth")
     state = read_tensors(path)
     if any(name.startswith(prefix) for name in state for prefix in METHODS):
         checkpoint, names = import_checkpoint(state, classes, path)

@@ -157,6 +157,8 @@ def test_names_are_shown_not_obeyed(tmp_path, capsys, monkeypatch):
         ["inspect", "data", "--page", "data/tags.csv"],
         ["evaluate", "masks", "masks", "--classes", "classes.txt", "--json", "classes.txt"],
         ["submit", "masks", "--root", "data", "-o", "masks/a.png"],
+        ["export", "animals", "-o", "masks/a.png"],
+        ["import", "published.pth", "-o", "masks/a.png"],
     ],
 )
 def test_a_slip_replaces_nothing(tmp_path, capsys, monkeypatch, arguments):

@@ -111,9 +111,17 @@ def test_a_file_is_whole_and_of_a_known_method(tmp_path, capsys):
     def refusal(broken: dict[str, torch.Tensor], *arguments: str) -> str:
         torch.save(broken, tmp_path / "published.pth")
         with pytest.raises(SystemExit) as exit_:
-            main(["import", str(tmp_path / "published.pth"), "-o", str(tmp_path / "o"), *arguments])
+            main(
+                [
+                    "import",
+                    str(tmp_path / "published.pth"),
+                    "-o",
+                    str(tmp_path / "o.ckpt"),
+                    *arguments,
+                ]
+            )
         assert exit_.value.code == 2
-        assert not (tmp_path / "o").exists()
+        assert not (tmp_path / "o.ckpt").exists()
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         return error
@@ -130,4 +138,4 @@ def test_a_file_is_whole_and_of_a_known_method(tmp_path, capsys):
     half = (tmp_path / "whole.pth").read_bytes()[:800]
     (tmp_path / "published.pth").write_bytes(half)
     with pytest.raises(CheckpointError, match="truncated"):
-        import_file(tmp_path / "published.pth", tmp_path / "o")
+        import_file(tmp_path / "published.pth", tmp_path / "o.ckpt")

@@ -25,7 +25,7 @@ from wsfcn.checkpoint import Checkpoint
 from wsfcn.deploy.onnx import FORMAT, IMAGE, INNER, OUTPUTS
 from wsfcn.deploy.quantize import to_half, to_integers
 from wsfcn.errors import SettingError
-from wsfcn.files import atomic
+from wsfcn.files import atomic, need_suffix
 from wsfcn.images import voc_palette
 from wsfcn.maps import resize
 from wsfcn.models.fusion import GlobalCueInjection
@@ -163,8 +163,10 @@ def export_onnx(
 
     Input ``image`` (n, 3, h, w); outputs ``probabilities`` (n, c, h, w) and ``tags`` (n, c-1).
     Classes, palette, training size and version are in its metadata. Raises SettingError where the
-    package onnx is not installed or the network cannot be exported.
+    package onnx is not installed, the network cannot be exported, or the name does not end in
+    ``.onnx``.
     """
+    need_suffix(Path(path), ".onnx")
     if precision == "int8" and not calibrate:
         raise SettingError("export: int8 needs pictures, with or without tags: --calibrate DIR")
     model = exported(checkpoint, input)
