@@ -1,6 +1,6 @@
 """Forms of one network side by side: PyTorch, onnxruntime (float32, float16, int8), OpenVINO.
 
-    python benchmarks/onnx.py CHECKPOINT PICTURES... [--sides 320 640] [--truth DIR]
+    python benchmarks/runtimes.py CHECKPOINT PICTURES... [--sides 320 640] [--truth DIR]
 
 Pictures per second of each form at each longer side (one view, no CRF, the picture in memory), peak
 memory of a process of its own, size of the file, and the share of pixels with PyTorch's class;
@@ -9,7 +9,6 @@ int8 is calibrated on the first hundred pictures. OpenVINO takes part where it i
 """
 
 import argparse
-import resource
 import tempfile
 from multiprocessing import get_context
 from pathlib import Path
@@ -69,6 +68,12 @@ class Measured(NamedTuple):
     masks: list[np.ndarray]
 
 
+def peak() -> float:
+    """GiB that this process has had at most; what getrusage says is also of who started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 2**20
+
+
 def measure(
     form: str, source: str, pictures: list[Path], sides: list[int], folder: Path
 ) -> Measured:
@@ -83,7 +88,7 @@ def measure(
             for path in pictures:
                 reduced(read_picture(path), side)
             rates.append(len(pictures) / (perf_counter() - started))
-        return Measured(rates, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, [])
+        return Measured(rates, peak(), [])
     network = opened(form, source, folder)
     for side in sides:
         predictor = Predictor(network, PredictSettings(max_side=0))
@@ -93,7 +98,7 @@ def measure(
         for picture in shown:
             predictor.predict(picture)
         rates.append(len(pictures) / (perf_counter() - started))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    memory = peak()
     predictor = Predictor(network)
     masks = [predictor.predict(path).mask for path in pictures]
     return Measured(rates, memory, masks)
