@@ -177,13 +177,20 @@ def rebuilt(
         classes = Classes(tuple(about["classes"]))
         # Shapes without memory, which a file could ask for at will.
         with torch.device("meta"), Uninitialised():
-            check_fit(build_segmenter(settings.model, len(classes), pretrained=False), weights)
+            check_fit(build_for(settings, classes), weights)
     except WsfcnError as error:
         raise CheckpointError(f"{path}: {error}") from None
     with Uninitialised():
-        model = build_segmenter(settings.model, len(classes), pretrained=False)
+        model = build_for(settings, classes)
     model.load_state_dict(weights)
     return Checkpoint(model.eval(), settings, classes, frozenset(about.get("corrected", ())))
+
+
+def build_for(settings: TrainSettings, classes: Classes) -> Segmenter:
+    """The segmenter of some classes, without initial weights."""
+    return build_segmenter(
+        settings.model, classes.channels, pretrained=False, background=classes.background
+    )
 
 
 class Uninitialised(TorchFunctionMode):

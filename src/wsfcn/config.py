@@ -65,6 +65,12 @@ class DataSettings(Checked, group="data"):
     normal: tuple[str, ...] = ()
     """Names of folders or tags that say that nothing is there, beside good, ok, normal, healthy,
     negative, none, free and background."""
+    background: Literal["auto", "none"] = "auto"
+    """`none`: every pixel belongs to a class, as in land cover; the same as a classes.txt that
+    starts with another name than background. Each picture then needs a tag."""
+    levels: tuple[float, float] | None = None
+    """Values that become black and white in grey pictures of more than 8 bits; without a word,
+    those between which the training pictures' lie, which the checkpoint then holds."""
     broken: Count = 10
     """Pictures that cannot be read before a training stops; up to then it passes them over, each
     with a warning (counted by each worker, anew each epoch)."""
@@ -82,6 +88,9 @@ class DataSettings(Checked, group="data"):
         for name in ("scale", "aspect"):
             low, high = getattr(self, name)
             need(low <= high, f"data.{name}", "the low end, then the high one", (low, high))
+        if self.levels:
+            rule = "the value of black, then a higher one of white"
+            need(self.levels[0] < self.levels[1], "data.levels", rule, self.levels)
 
     @property
     def longest_side(self) -> int:

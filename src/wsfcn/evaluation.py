@@ -2,8 +2,9 @@
 
 import json
 import math
+import unicodedata
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from wsfcn.files import atomic, need_suffix, open_regular
 from wsfcn.images import read_mask, was_taught
 from wsfcn.notebook import html_table
 from wsfcn.terminal import say, table
+from wsfcn.truth import Truth
 from wsfcn.types import IGNORE, Classes
 
 BACKGROUNDS = tuple(value / 20 for value in range(1, 20))
@@ -199,10 +201,9 @@ def evaluate_folder(
     check_untaught([masks / f"{name}.png" for name in names])
     for name in names:
         path = masks / f"{name}.png"
-        try:
-            counts.update(read_mask(truth_of(truth, name)), read_mask(path))
-        except MaskError as error:
-            raise MaskError(f"{path}, {error}") from None
+        if not path.exists():  # a truth from another system, whose accents are signs of their own
+            path = masks / f"{unicodedata.normalize('NFC', name)}.png"
+        count_mask(counts, Truth(truth_of(truth, name)), path)
     return counts.compute()
 
 
@@ -214,6 +215,24 @@ def check_untaught(masks: Sequence[Path]) -> None:
             f"{taught[0]}: its network learned from a corrected mask of this picture, as with "
             f"{len(taught)} of the {len(masks)} compared; name the others with --names FILE"
         )
+
+
+def evaluate_truths(
+    masks: Path, truths: Mapping[str, Truth], classes: Classes, *, boundary: bool = False
+) -> Metrics:
+    """Compare the PNGs of a folder with truths, by name, wherever these lie. Raises MaskError."""
+    counts = ConfusionMatrix(classes, boundary=boundary)
+    for name, truth in truths.items():
+        count_mask(counts, truth, masks / f"{name}.png")
+    return counts.compute()
+
+
+def count_mask(counts: ConfusionMatrix, truth: Truth, path: Path) -> None:
+    """Count the mask in a file. Raises MaskError, with its name."""
+    try:
+        counts.update(truth.read(), read_mask(path))
+    except MaskError as error:
+        raise MaskError(f"{path}, {error}") from None
 
 
 def background_curve(
@@ -228,6 +247,8 @@ def background_curve(
     ``masks`` holds NAME.npz with ``classes`` (k names) and ``probabilities`` (k h w). The network's
     own background is left out; a pixel is an object where one exceeds the constant.
     """
+    if not classes.background:
+        raise MaskError(f"{truth}: there is no background among {', '.join(classes.names)}")
     counts = {value: ConfusionMatrix(classes) for value in values}
     for name in names_in(truth, names):
         path = masks / f"{name}.npz"

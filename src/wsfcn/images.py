@@ -1,24 +1,37 @@
 """Pictures and indexed masks: reading whatever people have, writing what tools expect."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from io import BufferedReader, BytesIO
+from multiprocessing import parent_process
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 from PIL import ExifTags, Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from wsfcn.errors import DataError, MaskError, PictureError, WsfcnError
+from wsfcn import dicom
+from wsfcn.errors import DataError, MaskError, PictureError, PictureWarning, WsfcnError
 from wsfcn.files import atomic, open_regular
+from wsfcn.levels import Levels, scaled
+from wsfcn.types import IGNORE
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+HEIC = frozenset({".heic", ".heif"})
+"""Endings of what telephones write, for which Pillow needs a plugin."""
+
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", *HEIC, *dicom.SUFFIXES}
+)
 """File name endings that count as pictures when a folder is searched."""
 
 TAUGHT = ("wsfcn", "learned from a corrected mask of this picture")
 """What a mask's file says, as a key and a text, where its network has."""
+DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff", *dicom.SUFFIXES})
+"""Endings of files whose values may have more than 8 bits."""
 
 ORIENTATION = ExifTags.Base.Orientation
 
@@ -58,11 +71,44 @@ def decoders() -> tuple[str, ...]:
     return tuple(name for name in DECODERS if name in Image.OPEN)
 
 
+@cache
+def heic_decoder() -> bool:
+    """Whether Pillow has its plugin for HEIC, which is asked for here."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    decoders.cache_clear()
+    return True
+
+
+def opened(file: BufferedReader | BytesIO, suffix: str = "") -> Image.Image:
+    """A picture whose pixels are not decoded yet, but for DICOM. Raises ValueError and others."""
+    if suffix in dicom.SUFFIXES:
+        return dicom.read_dicom(file)
+    if suffix in HEIC and not heic_decoder():
+        raise ValueError("needs pillow-heif; pip install 'wsfcn[heic]'")
+    return Image.open(file, formats=decoders())
+
+
+def suffix_of(content: bytes) -> str:
+    """What a file would have to be called to be opened as what it is; empty where that is no
+    matter.
+
+    >>> suffix_of(bytes(128) + b"DICM"), suffix_of(bytes(4) + b"ftypheic"), suffix_of(b"P5")
+    ('.dcm', '.heic', '')
+    """
+    if content[128:132] == b"DICM":
+        return ".dcm"
+    return ".heic" if content[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1") else ""
+
+
 @contextmanager
 def decoding(path: Path, kind: type[DataError], what: str) -> Iterator[Image.Image]:
     """An opened picture; whatever goes wrong while it is looked at is an error of ``kind``."""
     try:
-        with open_regular(path, what) as file, Image.open(file, formats=decoders()) as picture:
+        with open_regular(path, what) as file, opened(file, path.suffix.lower()) as picture:
             if 0 in picture.size:
                 raise ValueError("it has no pixels")
             yield picture
@@ -73,17 +119,56 @@ def decoding(path: Path, kind: type[DataError], what: str) -> Iterator[Image.Ima
         raise kind(f"{path}: cannot be read as a {what} ({reason})") from None
 
 
-def read_picture(path: str | PathLike[str], at_least: int | None = None) -> Image.Image:
+def read_picture(
+    path: str | PathLike[str], at_least: int | None = None, levels: Levels | None = None
+) -> Image.Image:
     """Decode a picture file as upright RGB, whatever its mode. Raises PictureError.
 
-    Transparent pixels are laid over white; 16-bit grey values are scaled to 8 bits; the EXIF
-    orientation is applied. A JPEG both of whose sides stay ``at_least`` so many pixels long may
+    Transparent pixels are laid over white; grey values of more than 8 bits are scaled, black and
+    white at ``levels``; the EXIF orientation is applied; of several pages the first is taken, with
+    one warning. A JPEG both of whose sides stay ``at_least`` so many pixels long may
     come at a half, a quarter or an eighth of its size, which takes a fraction of the time.
     """
     with decoding(Path(path), PictureError, "picture") as picture:
         if at_least:
             picture.draft(None, (at_least, at_least))
-        return to_rgb(picture)
+        if pages_of(picture) > 1:
+            tell_of_pages(Path(path))
+        return to_rgb(picture, levels)
+
+
+def deep_values(path: Path) -> Shaped[np.ndarray, "h w"] | None:
+    """The values of a picture that has more than 8 bits a pixel; None for others.
+
+    Raises PictureError.
+    """
+    with decoding(path, PictureError, "picture") as picture:
+        return np.asarray(picture) if is_deep(picture) else None
+
+
+def is_deep(picture: Image.Image) -> bool:
+    """Whether a picture has more than 8 bits a pixel."""
+    return picture.mode[:1] in ("I", "F")
+
+
+def pages_of(picture: Image.Image) -> int:
+    """Pages of a document, or frames of an animation."""
+    return picture.info.get("frames") or getattr(picture, "n_frames", 1)
+
+
+TOLD: set[str] = set()
+"""What this process has warned of already."""
+
+
+def tell_of_pages(path: Path) -> None:
+    """Warn of a file with several pages; once, and not in processes that only load pictures."""
+    if not TOLD and parent_process() is None:
+        TOLD.add("pages")
+        warnings.warn(
+            f"{path} has several pages or frames: of such files the first one is taken",
+            PictureWarning,
+            stacklevel=3,
+        )
 
 
 def size_of(
@@ -112,12 +197,11 @@ def reduced(picture: Image.Image, side: int) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
+def to_rgb(picture: Image.Image, levels: Levels | None = None) -> Image.Image:
     """An upright RGB copy of a picture of any mode, without what else its file said."""
     picture = upright(picture)
-    if picture.mode.startswith("I"):
-        values = np.asarray(picture).astype(np.float32)
-        picture = Image.fromarray((values * (255 / 65535)).clip(0, 255).astype(np.uint8))
+    if is_deep(picture):
+        picture = Image.fromarray(scaled(np.asarray(picture), levels))
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
@@ -147,8 +231,17 @@ def read_mask(path: str | PathLike[str]) -> UInt8[np.ndarray, "h w"]:
         return np.array(mask)
 
 
+def palette_of(background: bool) -> UInt8[np.ndarray, "256 3"]:
+    """Colours by class: VOC's, whose black is for the background, if there is one."""
+    return voc_palette() if background else np.roll(voc_palette(), -1, axis=0)
+
+
 def write_mask(
-    path: str | PathLike[str], mask: UInt8[np.ndarray, "h w"], *, taught: bool = False
+    path: str | PathLike[str],
+    mask: UInt8[np.ndarray, "h w"],
+    *,
+    background: bool = True,
+    taught: bool = False,
 ) -> None:
     """Write class indices as an indexed PNG with the VOC palette, whole or not at all.
 
@@ -156,7 +249,7 @@ def write_mask(
     mask of the same picture, so that it can be measured nowhere.
     """
     picture = Image.fromarray(mask)
-    picture.putpalette(voc_palette().tobytes())
+    picture.putpalette(palette_of(background).tobytes())
     about = PngInfo()
     if taught:
         about.add_text(*TAUGHT)
@@ -174,9 +267,12 @@ def overlay(
     picture: Image.Image,
     mask: UInt8[np.ndarray, "h w"],
     opacity: float | Float32[np.ndarray, "h w"] = 0.55,
+    *,
+    background: bool = True,
 ) -> Image.Image:
     """The picture with each object class painted over it in its palette colour."""
-    colours = voc_palette()[mask].astype(np.float32)
+    colours = palette_of(background)[mask].astype(np.float32)
     pixels = np.asarray(picture.convert("RGB"), np.float32)
-    weight = np.where(mask > 0, opacity, 0.0).astype(np.float32)[..., None]
+    shown = mask > 0 if background else mask != IGNORE
+    weight = np.where(shown, opacity, 0.0).astype(np.float32)[..., None]
     return Image.fromarray((pixels * (1 - weight) + colours * weight).round().astype(np.uint8))

@@ -17,7 +17,7 @@ from wsfcn.evaluation import ConfusionMatrix, check_untaught
 from wsfcn.figures import read_figures
 from wsfcn.files import atomic, need_suffix, read_bytes, read_text
 from wsfcn.images import read_mask, read_picture
-from wsfcn.types import Classes
+from wsfcn.types import BACKGROUND, Classes
 from wsfcn.verdicts import read_beliefs, verdict
 from wsfcn.visualize import colour_of, data_uri, line_chart, painted
 
@@ -43,6 +43,10 @@ SETTINGS = "settings.yaml"
 """The file that makes a folder the folder of a run."""
 
 
+SHOWN_TWINS = 8
+"""Pairs of validation and training pictures on the page of an inspection."""
+
+
 class Example(NamedTuple):
     """A picture with its mask, and its truth where known."""
 
@@ -50,6 +54,8 @@ class Example(NamedTuple):
     picture: Image.Image
     mask: UInt8[np.ndarray, "h w"]
     truth: UInt8[np.ndarray, "h w"] | None = None
+    background: bool = True
+    """Whether class 0 is one."""
 
 
 def write_report(run: Path, examples: Mapping[str, Sequence[Example]] | None = None) -> Path:
@@ -74,7 +80,7 @@ def report_page(run: Path, examples: Mapping[str, Sequence[Example]] | None = No
         beliefs=read_beliefs(run),
         verdict=verdict,
         groups=[
-            (title, [(e.name, data_uri(painted(e.picture, _masks_of(e)))) for e in group])
+            (title, [(e.name, data_uri(_painted(e))) for e in group])
             for title, group in (examples or {}).items()
         ],
         snapshots=[
@@ -120,7 +126,8 @@ def inspection_page(found: Inspection) -> str:
         name="What the data holds",
         pictures=summary(found),
         errors=found.errors,
-        hints=found.hints,
+        form=found.form,
+        notes=found.notes,
         splits=list(found.counts),
         rows=[
             (name, [counts[name] for counts in found.counts.values()], 100 * train[name] / most)
@@ -131,6 +138,10 @@ def inspection_page(found: Inspection) -> str:
             for row in shown
         ],
         sizes=charts,
+        twins=[
+            (twin.how, data_uri(_thumbnail(twin.one)), data_uri(_thumbnail(twin.other)))
+            for twin in found.twins[:SHOWN_TWINS]
+        ],
         samples=[
             (name, [(file.name, data_uri(_thumbnail(file))) for file in files])
             for name, files in found.samples.items()
@@ -144,7 +155,7 @@ def write_review(path: Path, examples: Sequence[Example], listed: int) -> None:
         "review.html",
         name="What to look at first",
         listed=listed,
-        examples=[(e.name, data_uri(painted(e.picture, _masks_of(e)))) for e in examples],
+        examples=[(e.name, data_uri(_painted(e))) for e in examples],
     )
     save_page(path, page)
 
@@ -197,6 +208,7 @@ def worst_and_best(
                 f"{name}, mIoU {miou:.0f}",
                 read_picture(path),
                 *(read_mask(folder / f"{name}.png") for folder in (masks, truth)),
+                background=classes.background,
             )
             for miou, name, path in group
         ]
@@ -243,8 +255,9 @@ def read_metrics(path: Path) -> dict[str, Any] | None:
         raise DataError(f"{path}: no result of `wsfcn evaluate --json` ({error})") from None
     columns = (found.iou, found.precision, found.recall)
     metrics = msgspec.to_builtins(found)
+    shift = next(iter(found.iou), BACKGROUND) != BACKGROUND
     metrics["rows"] = [
-        (name, colour_of(n % 256), *(column.get(name) for column in columns))
+        (name, colour_of((n + shift) % 256), *(column.get(name) for column in columns))
         for n, name in enumerate(found.iou)
     ]
     side = len(found.confusion)
@@ -256,5 +269,6 @@ def read_metrics(path: Path) -> dict[str, Any] | None:
     return metrics
 
 
-def _masks_of(example: Example) -> list[UInt8[np.ndarray, "h w"]]:
-    return [example.mask] if example.truth is None else [example.mask, example.truth]
+def _painted(example: Example) -> Image.Image:
+    masks = [mask for mask in (example.mask, example.truth) if mask is not None]
+    return painted(example.picture, masks, background=example.background)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from jaxtyping import Float, UInt8
 
 from wsfcn.errors import TagError, did_you_mean
@@ -20,21 +21,31 @@ else:  # prediction from an ONNX file does without PyTorch
 IGNORE = 255
 """The label of a pixel that belongs to no class we know: it counts nowhere."""
 
+BACKGROUND = "background"
+
 
 @dataclass(frozen=True)
 class Classes:
     """Names of the classes, the background first; a name's position is its index in a mask.
 
+    Where another name stands first there is no background: every pixel belongs to a class. Inside,
+    from the network to its labels, *channel* 0 is the background all the same, and stays empty.
+
     >>> classes = Classes(("background", "cat", "dog"))
-    >>> classes.objects, len(classes), classes.index("dog")
-    (('cat', 'dog'), 3, 2)
+    >>> classes.objects, len(classes), classes.index("dog"), classes.channels
+    (('cat', 'dog'), 3, 2, 3)
+    >>> classes = Classes(("sand", "rock"))
+    >>> classes.objects, len(classes), classes.index("rock"), classes.channels
+    (('sand', 'rock'), 2, 1, 3)
     """
 
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if len(self.names) < 2:
-            raise TagError(f"at least one class beside the background is needed, got {self.names}")
+            raise TagError(
+                f"two classes, or one beside the background, are the least; got {self.names}"
+            )
         if len(self.names) > IGNORE:
             raise TagError(f"{len(self.names)} classes, but an 8-bit mask holds at most {IGNORE}")
         if len(set(self.names)) < len(self.names):
@@ -45,9 +56,40 @@ class Classes:
         return len(self.names)
 
     @property
+    def background(self) -> bool:
+        """Whether pixels may belong to none of the objects."""
+        return self.names[0] == BACKGROUND
+
+    @property
     def objects(self) -> tuple[str, ...]:
         """All classes but the background: the possible tags."""
-        return self.names[1:]
+        return self.names[self.background :]
+
+    @property
+    def channels(self) -> int:
+        """Masks inside: the objects', and the background's before them."""
+        return len(self.objects) + 1
+
+    @property
+    def with_background(self) -> "Classes":
+        """The same objects after a background: names by channel."""
+        return self if self.background else Classes((BACKGROUND, *self.names))
+
+    def of_channels(self, labels: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+        """Indices in a mask for those of channels; 255 stays, and is what an empty channel 0 is.
+
+        >>> Classes(("sand", "rock")).of_channels(np.array([[0, 1, 2, 255]], np.uint8))
+        array([[255,   0,   1, 255]], dtype=uint8)
+        """
+        return labels if self.background else labels - (labels != IGNORE)
+
+    def to_channels(
+        self, labels: UInt8[np.ndarray, "h w"], rest: int = 0
+    ) -> UInt8[np.ndarray, "h w"]:
+        """The inverse of `of_channels`; without a background 255 becomes ``rest``."""
+        if self.background:
+            return labels
+        return np.where(labels == IGNORE, rest, labels + np.uint8(1)).astype(np.uint8)
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -91,11 +133,13 @@ class Prediction(NamedTuple):
     """What a segmenter gives: class logits on the shallow grid, and image-level scores.
 
     ``activations`` are class activation maps on the deep grid, where the scores are their means.
+    Without a ``background`` its logit is so low that its mask is 0.
     """
 
     logits: Float[Tensor, "b c h w"]
     scores: Float[Tensor, "b c-1"]
     activations: Float[Tensor, "b c-1 y x"] | None = None
+    background: bool = True
 
 
 class Losses(NamedTuple):

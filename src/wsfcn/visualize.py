@@ -35,9 +35,11 @@ def beside(tiles: Sequence[Image.Image]) -> Image.Image:
     return row
 
 
-def painted(picture: Image.Image, masks: Sequence[UInt8[ndarray, "h w"]]) -> Image.Image:
+def painted(
+    picture: Image.Image, masks: Sequence[UInt8[ndarray, "h w"]], *, background: bool = True
+) -> Image.Image:
     """The picture, then the picture under each mask."""
-    return beside([picture, *(overlay(picture, mask) for mask in masks)])
+    return beside([picture, *(overlay(picture, mask, background=background) for mask in masks)])
 
 
 def sheet(rows: Sequence[Image.Image], columns: int = 1) -> Image.Image:

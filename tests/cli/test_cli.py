@@ -127,6 +127,10 @@ def test_train_resume_predict_evaluate_report(tmp_path):
     assert run(*measure, "--json", out / "metrics.json") == 0
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics) >= {"miou", "iou", "precision", "recall", "pixel_accuracy"}
+    again = ["evaluate", tmp_path / "masks", "--data.root", scenes, "--json", out / "again.json"]
+    assert run(*again) == 0
+    assert json.loads((out / "again.json").read_text()) == metrics
+    assert run(*again, "--classes", scenes / "classes.txt") == 2
     shown = ["--masks", tmp_path / "masks", "--truth", scenes / "masks"]
     assert run("report", out, *held_out, *shown) == 0
     page = (out / "report.html").read_text()

@@ -11,7 +11,8 @@ SOURCE = Path(wsfcn.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"files", "types", "checked", "terminal", "interrupts", "maps", "threads", "notebook"},
+    {"files", "types", "checked", "terminal", "interrupts", "maps", "threads", "notebook"}
+    | {"levels", "dicom"},
     {"config", "images", "figures", "markup", "verdicts"},
     {"recipe", "truth"},
     {"data", "models", "refine", "evaluation", "visualize"},

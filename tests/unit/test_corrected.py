@@ -318,7 +318,7 @@ def test_inspection_counts_corrections_and_names_forgotten_tags(root, capsys):
     found = inspect_data(DataSettings(root=root))
     assert found.corrected == 2
     assert found.shown == {"background": 1, "cat": 1, "dog": 1}
-    assert any("02.png shows dog, which" in hint for hint in found.hints)
+    assert any("02.png shows dog, which" in note for note in found.notes)
     assert found.errors[0].startswith(f"{wrong}: 2 x 2, its picture 8 x 6")
     print_inspection(found)
     assert "2 corrected pictures" in capsys.readouterr().out

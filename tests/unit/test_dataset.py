@@ -63,7 +63,7 @@ def test_tag_vector():
         ("tags.csv", "image,tags\nimages/00.png,cat\nimages/99.png,cat\n", "line 3: no such pict"),
         ("tags.csv", "image,tags\nimages/00.png,cat dog\nimages/00.png,\n", "line 3: .* twice"),
         ("classes.txt", "background\ncat\ndogs\n", "line 3: unknown tag 'dog'. Did you mean 'do"),
-        ("classes.txt", "cat\ndog\n", "line 1: the first class must be 'background'"),
+        ("classes.txt", "cat\nbackground\n", "line 2: 'background' stands first"),
         ("val.txt", "\n", "the split is empty"),
         ("train.txt", "00\nmissing\n", "line 2: 'missing' has no tags"),
     ],

@@ -1,5 +1,6 @@
 """Folders that name classes, at any depth, with splits, good ones, and masks beside pictures."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from wsfcn.config import DataSettings
 from wsfcn.data.dataset import TaggedPicture, open_data
 from wsfcn.data.forms import read_tags
 from wsfcn.errors import DataError, TagError
+from wsfcn.evaluation import evaluate_folder, evaluate_truths
+from wsfcn.images import write_mask
 
 
 def draw(root: Path, *names: str) -> None:
@@ -126,6 +129,12 @@ def test_the_layout_of_mvtec(tmp_path):
     truth = data.truth("test/hole/002")
     assert truth
     assert truth.read().tolist() == np.ones((6, 8)).tolist()
+    truths = data.val_truths()
+    assert [*truths] == ["test/hole/002", "test/hole/005"]
+    for name in truths:
+        write_mask(tmp_path / "masks" / f"{name}.png", np.eye(6, 8, dtype=np.uint8))
+    found = evaluate_truths(tmp_path / "masks", truths, data.classes)
+    assert found.iou["hole"] == pytest.approx(100 / 8)
     assert "held out to validate on" in " ".join(data.notes)
 
 
@@ -151,3 +160,20 @@ def test_links_are_followed_once(tmp_path):
     (tmp_path / "far" / "cat" / "again").symlink_to(root)
     data = open_data(DataSettings(root=root))
     assert {*tags_in(data.train), *tags_in(data.val)} == {"cat/1", "dog/1"}
+
+
+def test_names_in_either_form_of_unicode(tmp_path):
+    apart = unicodedata.normalize("NFD", "Käfer")
+    draw(tmp_path, f"images/{apart}.png", "images/b.png")
+    (tmp_path / "tags.csv").write_text("image,tags\nKäfer.png,bug\nb.png,\n")
+    (tmp_path / "val.txt").write_text("Käfer\n")
+    write_mask(tmp_path / "masks" / f"{apart}.png", np.eye(6, 8, dtype=np.uint8))
+    data = open_data(DataSettings(root=tmp_path))
+    assert [*data.val_truths()] == ["Käfer"]
+    assert not data.stray_masks()
+    write_mask(tmp_path / "out" / "Käfer.png", np.eye(6, 8, dtype=np.uint8))
+    for found in (
+        evaluate_truths(tmp_path / "out", data.val_truths(), data.classes),
+        evaluate_folder(tmp_path / "out", tmp_path / "masks", data.classes),
+    ):
+        assert found.miou == 100

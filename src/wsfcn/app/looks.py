@@ -66,7 +66,7 @@ class Looks:
     def open(self, path: Path) -> Kept:
         """A picture, now the newest of those that are kept. Raises PictureError."""
         if path not in self.pictures:
-            picture = read_picture(path)
+            picture = read_picture(path, levels=self.network.levels)
             small = reduced(picture, self.network.longest_side)
             learned = self.network.corrected
             taught = bool(learned) and fingerprint(path) in learned

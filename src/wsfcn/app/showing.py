@@ -46,8 +46,9 @@ def view(
         soft = found.probabilities.get(name or "", np.zeros_like(found.mask))
         grey = (soft.astype(np.float32) * 255).round().clip(0, 255).astype(np.uint8)
         return Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR).convert("RGB")
-    mask = np.asarray(Image.fromarray(found.mask).resize(size, Image.Resampling.NEAREST))
-    colours = palette(len(found.classes))
+    channels = Image.fromarray(found.classes.to_channels(found.mask))
+    mask = np.asarray(channels.resize(size, Image.Resampling.NEAREST))
+    colours = palette(found.classes.channels)
     if way == "mask":
         return Image.fromarray(colours[mask])
     return Image.fromarray(painted(np.asarray(picture), mask, colours, opacity))
@@ -102,8 +103,8 @@ def edges(mask: UInt8[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
 
 def legend(found: Segmentation) -> list[Row]:
     """A row a class: objects in the picture by their size, then the others by probability."""
-    names = found.classes.names
-    counts = np.bincount(found.mask.ravel(), minlength=len(names))
+    names = found.classes.with_background.names
+    counts = np.bincount(found.classes.to_channels(found.mask).ravel(), minlength=len(names))
     colours = palette(len(names))
     rows = []
     for k, name in enumerate(names):
@@ -113,7 +114,7 @@ def legend(found: Segmentation) -> list[Row]:
         rows.append(Row(name, (red, green, blue), tag, int(counts[k]), float(share)))
     background, *objects = rows
     objects.sort(key=lambda row: (-row.pixels, -(row.probability or 0)))
-    return [background, *objects]
+    return [background, *objects] if found.classes.background else objects
 
 
 LISTED = 30

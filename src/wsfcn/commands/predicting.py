@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from wsfcn.config import ExchangeSettings, FormName, PredictSettings
+from wsfcn.config import DataSettings, ExchangeSettings, FormName, PredictSettings
 from wsfcn.errors import SettingError
 from wsfcn.terminal import complain, say
 
 PREDICT_DEFAULTS = PredictSettings()
 EXCHANGE_DEFAULTS = ExchangeSettings()
+DATA_DEFAULTS = DataSettings()
 
 
 def predict(
@@ -113,16 +114,19 @@ def predict(
 
 def evaluate(
     masks: Path,
-    truth: Path,
+    truth: Path | None = None,
     *,
-    classes: Path,
+    classes: Path | None = None,
     names: Path | None = None,
     boundary: bool = False,
     labels: bool = False,
     background_curve: bool = False,
     json: Path | None = None,
+    data: DataSettings = DATA_DEFAULTS,
 ) -> None:
     """Compare masks with truth: wsfcn evaluate MASKS TRUTH --classes FILE.
+
+    Or with what a data set holds for its validation pictures: wsfcn evaluate MASKS --data.root DIR.
 
     Parameters
     ----------
@@ -131,7 +135,7 @@ def evaluate(
     truth
         Folder of true masks of the same names; 255 counts nowhere.
     classes
-        Names of the classes, one a line, the background first.
+        Names of the classes, one a line, the background first, if there is one.
     names
         File of picture names, one a line, to compare these alone.
     boundary
@@ -147,9 +151,27 @@ def evaluate(
     """
     from wsfcn import evaluation
     from wsfcn.data.classes import read_classes
-    from wsfcn.evaluation import evaluate_folder, print_metrics, write_metrics
+    from wsfcn.evaluation import (
+        evaluate_folder,
+        evaluate_truths,
+        print_metrics,
+        write_metrics,
+    )
     from wsfcn.files import atomic, read_lines
 
+    if data.root and (truth or classes or names or labels or background_curve):
+        raise SettingError("evaluate: TRUTH and its options, or --data.root DIR; not both")
+    if data.root:
+        from wsfcn.data.dataset import open_data
+
+        pictures = open_data(data)
+        found = evaluate_truths(masks, pictures.val_truths(), pictures.classes, boundary=boundary)
+        print_metrics(found)
+        if json:
+            write_metrics(json, found)
+        return
+    if truth is None or classes is None:
+        raise SettingError("evaluate: name TRUTH and --classes FILE, or --data.root DIR")
     listed = read_lines(names) if names else None
     if background_curve:
         curve = evaluation.background_curve(masks, truth, read_classes(classes), listed)

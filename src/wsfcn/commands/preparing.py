@@ -13,9 +13,13 @@ DATA_DEFAULTS = DataSettings()
 
 
 def inspect(
-    root: Path | None = None, *, page: Path | None = None, data: DataSettings = DATA_DEFAULTS
+    root: Path | None = None,
+    *,
+    page: Path | None = None,
+    json: Path | None = None,
+    data: DataSettings = DATA_DEFAULTS,
 ) -> int:
-    """Say what a data set holds, and what would stop a training: wsfcn inspect DIR.
+    """Say what a data set holds, what would stop a training, and what to mend: wsfcn inspect DIR.
 
     The exit code is 1 where a training would stop, or pictures are broken.
 
@@ -25,8 +29,10 @@ def inspect(
         The data set's folder; the same as --data.root.
     page
         Write it all to this HTML file too, with pictures of each class.
+    json
+        Write it to this file too, for programs: form, classes, pictures, tags, notes, errors.
     """
-    from wsfcn.data.inspect import inspect_data, print_inspection
+    from wsfcn.data.inspect import inspect_data, print_inspection, write_json
     from wsfcn.report import write_inspection
 
     found = inspect_data(replace(data, root=root) if root else data)
@@ -34,6 +40,8 @@ def inspect(
     if page:
         write_inspection(page, found)
         say(f"page: {page}")
+    if json:
+        write_json(json, found)
     return 1 if found.errors else 0
 
 

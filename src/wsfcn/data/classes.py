@@ -1,4 +1,7 @@
-"""Class lists: one name a line, the background first; the line number is the index in a mask."""
+"""Class lists: one name a line, the background first; the line number is the index in a mask.
+
+A list that starts with another name has no background: every pixel belongs to a class.
+"""
 
 import unicodedata
 from collections.abc import Sequence
@@ -6,9 +9,7 @@ from pathlib import Path
 
 from wsfcn.errors import TagError
 from wsfcn.files import read_lines
-from wsfcn.types import Classes
-
-BACKGROUND = "background"
+from wsfcn.types import BACKGROUND, Classes
 
 
 def _listed(names: str) -> Classes:
@@ -37,14 +38,14 @@ COCO = _listed(
 def read_classes(path: Path) -> Classes:
     """Read a classes.txt. Raises DataError for no text, TagError where it cannot work."""
     names = tuple(unicodedata.normalize("NFC", name) for name in read_lines(path))
-    if names and names[0] != BACKGROUND:
-        raise TagError(f"{path}, line 1: the first class must be '{BACKGROUND}', not '{names[0]}'")
+    if BACKGROUND in names[1:]:
+        raise TagError(f"{path}, line {names.index(BACKGROUND) + 1}: '{BACKGROUND}' stands first")
     try:
         return Classes(names)
     except TagError as error:
         raise TagError(f"{path}: {error}") from None
 
 
-def classes_of_objects(objects: Sequence[str]) -> Classes:
-    """The background, then the given classes."""
-    return Classes((BACKGROUND, *objects))
+def classes_of_objects(objects: Sequence[str], *, background: bool = True) -> Classes:
+    """The background, unless there is none, then the given classes."""
+    return Classes((BACKGROUND, *objects) if background else tuple(objects))

@@ -3,13 +3,16 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -21,10 +24,14 @@ from wsfcn.data.forms.finding import PICTURE_FOLDERS, composed, posix, stem_of
 from wsfcn.data.splits import split
 from wsfcn.data.tagged import Tags
 from wsfcn.data.transforms import Transform, to_tensor
-from wsfcn.errors import DataError, PictureError, PictureWarning, TagError
-from wsfcn.images import read_mask, read_picture, reduced
+from wsfcn.errors import DataError, MaskError, PictureError, PictureWarning, SettingError, TagError
+from wsfcn.images import DEEP_SUFFIXES, deep_values, read_mask, read_picture, reduced
+from wsfcn.levels import Levels, common_levels
 from wsfcn.truth import Truth
 from wsfcn.types import IGNORE, Batch, Classes, Sample
+
+MEASURED = 64
+"""Pictures on which the levels of a data set are measured, about."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,12 @@ class TaggedPicture:
     name: str
     """Its path below the folder of pictures, without suffix: what split files and masks are named
     by."""
+    levels: Levels | None = None
+    """The values that become black and white, where it has more than 8 bits."""
+
+    def open(self, at_least: int | None = None) -> Image.Image:
+        """The picture, upright and RGB, as `read_picture` gives it. Raises PictureError."""
+        return read_picture(self.path, at_least, self.levels)
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,21 @@ class TaggedPictures:
     """Truth masks that lie elsewhere, by the name of their picture."""
     corrected: Mapping[str, Path] = field(default_factory=dict)
     """Masks to learn from, by the name of their picture, which is one of ``train`` alone."""
+    levels: Levels | None = None
+    """The values that become black and white in pictures of more than 8 bits, if any has."""
+
+    def in_words(self) -> list[str]:
+        """What was found, and what is odd about it, a line each."""
+        bare = sum(not picture.tags for picture in self.train)
+        without = f", {bare} of them without a tag," if bare else ""
+        found = (
+            f"{self.form or 'data'}: {len(self.train)} pictures{without} to learn from, "
+            f"{len(self.val)} to validate on"
+        )
+        lines = [found, *(f"note: {note}" for note in self.notes)]
+        if self.corrected:
+            lines.append(f"learned from as people corrected them: {len(self.corrected)} pictures")
+        return lines
 
     def truth(self, name: str) -> Truth | None:
         """The truth mask of a picture, where there is one: masks/a/b.png for a/b, or masks/b.png
@@ -63,14 +91,33 @@ class TaggedPictures:
             return self.marks[name]
         if not self.masks:
             return None
-        path = self.masks / f"{name}.png"
-        if path.exists():
-            return Truth(path)
         bare = name.rpartition("/")[2]
-        if bare == name or bare in self.ambiguous:
-            return None
-        path = self.masks / f"{bare}.png"
-        return Truth(path) if path.exists() else None
+        path = self.mask_files.get(name)
+        if path is None and bare not in self.ambiguous:
+            path = self.mask_files.get(bare)
+        return Truth(path) if path else None
+
+    @cached_property
+    def mask_files(self) -> dict[str, Path]:
+        """The files in the folder of truth masks by name, whichever form of Unicode that has."""
+        if not self.masks:
+            return {}
+        found = sorted(self.masks.rglob("*.png"))
+        return {composed(stem_of(path.relative_to(self.masks).as_posix())): path for path in found}
+
+    def val_truths(self) -> dict[str, Truth]:
+        """The truth masks of the validation pictures, by name. Raises MaskError for want of any."""
+        pairs = ((picture.name, self.truth(picture.name)) for picture in self.val)
+        found = {name: truth for name, truth in pairs if truth}
+        if not found:
+            raise MaskError(f"none of {len(self.val)} validation pictures has a truth mask")
+        return found
+
+    def stray_masks(self) -> list[Path]:
+        """Files in the folder of truth masks that are no picture's."""
+        names = (picture.name for picture in (*self.train, *self.val))
+        used = {truth.path for name in names if (truth := self.truth(name))}
+        return [path for path in self.mask_files.values() if path not in used]
 
     @cached_property
     def ambiguous(self) -> frozenset[str]:
@@ -88,7 +135,7 @@ def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPicture
     """
     root = folder_of(settings)
     tags = tags or read_tags(root, settings.tags, settings.normal)
-    classes = classes_of(root, tags)
+    classes = classes_of(root, tags, background=settings.background != "none")
     marks: dict[str, Truth] = {}
     pictures: dict[str, TaggedPicture] = {}
     said: dict[str, str] = {}
@@ -99,11 +146,16 @@ def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPicture
                 f"{where}: no tag; tag the picture, or use such pictures as examples of the "
                 "background with --data.untagged"
             )
+        if not found and not classes.background:
+            raise TagError(
+                f"{where}: no tag, but without a background every pixel belongs to a class; tag "
+                "the picture, leave it out, or begin classes.txt with 'background'"
+            )
         for tag in found:
             try:
                 classes.index(tag)
             except TagError as error:
-                raise TagError(f"{where}: {error}") from None
+                raise TagError(f"{where}: {error} (read as {tags.form})") from None
         name = name_below(base, path)
         if name in pictures:
             raise DataError(f"{where}: two pictures are named '{name}'; names must differ")
@@ -114,6 +166,9 @@ def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPicture
     splits = split(root, settings, said)
     corrected = find_corrected(root, settings, splits, said)
     train, val, notes = without_corrected(splits, corrected)
+    levels = settings.levels or levels_of([pictures[name].path for name in train])
+    if levels:
+        pictures = {name: replace(picture, levels=levels) for name, picture in pictures.items()}
     masks = root / "masks"
     return TaggedPictures(
         classes,
@@ -124,7 +179,24 @@ def open_data(settings: DataSettings, tags: Tags | None = None) -> TaggedPicture
         (*tags.notes, *notes),
         marks,
         corrected,
+        levels,
     )
+
+
+def levels_of(paths: Sequence[Path]) -> Levels | None:
+    """The levels of pictures of more than 8 bits, measured on some; None where there are none.
+
+    A picture that cannot be read is not this function's to report.
+    """
+    deep = [path for path in paths if path.suffix.lower() in DEEP_SUFFIXES]
+
+    def values() -> Iterator[Shaped[np.ndarray, "h w"]]:
+        for path in deep[:: max(1, len(deep) // MEASURED)]:
+            with suppress(PictureError):
+                if (found := deep_values(path)) is not None:
+                    yield found
+
+    return common_levels(values())
 
 
 def folder_of(settings: DataSettings) -> Path:
@@ -136,17 +208,23 @@ def folder_of(settings: DataSettings) -> Path:
     return settings.root
 
 
-def classes_of(root: Path, tags: Tags) -> Classes:
+def classes_of(root: Path, tags: Tags, *, background: bool = True) -> Classes:
     """The classes of a data folder: from classes.txt, else from what its tags bring or imply."""
     if (root / "classes.txt").exists():
-        return read_classes(root / "classes.txt")
+        listed = read_classes(root / "classes.txt")
+        if listed.background and not background:
+            raise SettingError(
+                f"data.background: none, but {root / 'classes.txt'} starts with one; take that "
+                "line out, and 1 off the values of its masks"
+            )
+        return listed
     implied = sorted({tag for picture in tags.pictures for tag in picture.tags} - {BACKGROUND})
     if not (tags.objects or implied):
         raise TagError(
             f"{root}: none of {len(tags.pictures)} pictures has a tag (read as {tags.form}); tag "
             "those that show what is to be found"
         )
-    return classes_of_objects(tags.objects or implied)
+    return classes_of_objects(tags.objects or implied, background=background)
 
 
 def picture_folder(root: Path, tags: Tags) -> Path:
@@ -172,10 +250,10 @@ def name_below(base: str, path: Path) -> str:
 
 def tag_vector(tags: Sequence[str], classes: Classes) -> Float[Tensor, "n"]:
     """1 for each object class that is tagged, else 0."""
-    vector = torch.zeros(len(classes) - 1)
+    vector = torch.zeros(len(classes.objects))
     for tag in tags:
-        if position := classes.index(tag):
-            vector[position - 1] = 1
+        if tag in classes.objects:
+            vector[classes.objects.index(tag)] = 1
     return vector
 
 
@@ -214,7 +292,7 @@ class TrainingSet(Dataset[Sample]):
         draw, position = index
         picture = self.pictures[position]
         try:
-            opened = read_picture(picture.path, self.at_least)
+            opened = picture.open(self.at_least)
         except PictureError as error:
             if position not in self.broken:
                 self.broken.add(position)
@@ -223,7 +301,7 @@ class TrainingSet(Dataset[Sample]):
                 raise
             return self[draw, (position + 1) % len(self.pictures)]
         path = self.corrected.get(picture.name)
-        mask = read_mask(path) if path else None
+        mask = self.classes.to_channels(read_mask(path), IGNORE) if path else None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(hash((self.seed, draw, position)) % 2**63)
             crop = self.transform(opened, mask)
@@ -250,7 +328,7 @@ class ViewingSet(Dataset[Sample | None]):
     def __getitem__(self, index: int) -> Sample | None:
         picture = self.pictures[index]
         try:
-            opened = read_picture(picture.path)
+            opened = picture.open()
         except PictureError as error:
             warnings.warn(f"passed over: {error}", PictureWarning, stacklevel=2)
             return None

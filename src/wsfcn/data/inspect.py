@@ -1,32 +1,31 @@
-"""What a data set holds, and what would stop a training on it."""
+"""What a data set holds, what would stop a training on it, and what should be better."""
 
-import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.progress import track
 
 from wsfcn.config import DataSettings
+from wsfcn.data.advice import Seen, advise, count, count_pairs, duplicates
 from wsfcn.data.classes import BACKGROUND
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures, open_data
 from wsfcn.data.forms import read_tags
 from wsfcn.data.forms.finding import DataFolder
+from wsfcn.data.looking import Look, look_at_all
+from wsfcn.data.similar import Twin
 from wsfcn.data.tagged import Tags
-from wsfcn.errors import DataError, MaskError, PictureError
-from wsfcn.images import read_mask, read_picture
+from wsfcn.errors import DataError, MaskError
+from wsfcn.files import atomic, need_suffix
+from wsfcn.images import read_mask
+from wsfcn.levels import Levels
 from wsfcn.notebook import html_list, html_table
-from wsfcn.terminal import is_watched, say, table
+from wsfcn.terminal import say, table
 from wsfcn.truth import Truth, check_size, check_values
 from wsfcn.types import IGNORE, Classes
-
-FEW = 10
-"""Training pictures below which a class is reported as rare."""
-
 
 SAMPLES = 6
 """Pictures of each class on the page."""
@@ -56,13 +55,32 @@ class Inspection:
     """Pictures in the folder that have no tags."""
     duplicates: list[tuple[Path, Path]] = field(default_factory=list)
     """Files of the same content."""
+    twins: list[Twin] = field(default_factory=list)
+    """Validation pictures with the training pictures that they nearly are."""
     errors: list[str] = field(default_factory=list)
     """What would stop a training, or lose pictures, each with its cure."""
-    hints: list[str] = field(default_factory=list)
-    """What would not, but is worth knowing."""
+    notes: list[str] = field(default_factory=list)
+    """What would not, but is worth knowing, each with what to do."""
+    form: str = ""
+    """The form of the tags, in words."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What programs may want to know, ready for JSON."""
+        return {
+            "form": self.form,
+            "classes": list(self.classes.names) if self.classes else [],
+            "pictures": self.pictures,
+            "tags": {
+                split: {name: counts[name] for name in self.classes.objects}
+                for split, counts in self.counts.items()
+                if self.classes
+            },
+            "notes": self.notes,
+            "errors": self.errors,
+        }
 
     def __repr__(self) -> str:
-        return f"Inspection({summary(self)}; errors: {len(self.errors)}; hints: {len(self.hints)})"
+        return f"Inspection({summary(self)}; errors: {len(self.errors)}; notes: {len(self.notes)})"
 
     def _repr_html_(self) -> str:
         """In a notebook: what the terminal shows."""
@@ -70,7 +88,7 @@ class Inspection:
         return (
             html_table(header, [*rows, totals], summary(self))
             + html_list("What would stop a training", self.errors)
-            + html_list("Worth knowing", self.hints)
+            + html_list("Worth knowing", self.notes)
         )
 
 
@@ -93,46 +111,43 @@ def inspect_data(settings: DataSettings) -> Inspection:
         found.untagged = sum(not picture.tags for picture in tags.pictures)
         folder_files = DataFolder(root).pictures.values()
         found.unlisted = [path for path in folder_files if path.resolve() not in listed]
-        read_pictures([picture.path for picture in tags.pictures], found)
-    if data:
-        count_tags(data, found)
-        check_truth(data, found)
-        count_corrected(data, found)
-        found.hints += data.notes
+        found.form, found.notes = tags.form, [*tags.notes]
+        levels = data.levels if data else settings.levels
+        looks = read_pictures([picture.path for picture in tags.pictures], found, levels)
+        found.duplicates = duplicates(looks)
+        if data:
+            seen = Seen(data, looks)
+            found.notes = [*data.notes, *advise(seen)]
+            found.twins = seen.twins
+            count_tags(data, found)
+            check_truth(data, found)
+            count_corrected(data, found)
+            if data.levels:
+                low, high = data.levels
+                found.notes.append(
+                    f"pictures of more than 8 bits are scaled: {low:g} becomes black, {high:g} "
+                    "white, in prediction too; other values with --data.levels LOW HIGH"
+                )
     if found.unlisted:
-        found.hints.append(
+        found.notes.append(
             f"{len(found.unlisted)} pictures have no tags, the first is {found.unlisted[0]}; "
-            "they are not used"
+            "they are not used: tag them, or take them out of the folder"
         )
-    for one, other in found.duplicates:
-        found.hints.append(f"{one} and {other} are the same picture")
     return found
 
 
-def read_pictures(paths: Sequence[Path], found: Inspection) -> None:
-    """Decode every picture: note sizes, broken ones and duplicates."""
-    seen: dict[str, Path] = {}
-
-    def look(path: Path) -> tuple[Path, str, tuple[int, int] | str]:
-        try:
-            digest = hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
-            return path, digest, read_picture(path).size
-        except OSError:
-            return path, "", f"{path}: no such picture"
-        except PictureError as error:
-            return path, "", str(error)
-
-    with ThreadPoolExecutor() as pool:
-        for path, digest, size in track(
-            pool.map(look, paths), "Reading", len(paths), transient=True, disable=not is_watched()
-        ):
-            if isinstance(size, str):
-                found.errors.append(f"{size}; replace it, or take it out of the tags")
-                continue
-            found.sizes.append(size)
-            if digest in seen:
-                found.duplicates.append((seen[digest], path))
-            seen.setdefault(digest, path)
+def read_pictures(
+    paths: Sequence[Path], found: Inspection, levels: Levels | None
+) -> dict[Path, Look]:
+    """Decode every picture: note sizes and broken ones."""
+    looks = {}
+    for path, look in look_at_all(paths, levels):
+        if isinstance(look, DataError):
+            found.errors.append(f"{look}; replace it, or take it out of the tags")
+        else:
+            looks[path] = look
+            found.sizes.append(look.size)
+    return looks
 
 
 def check_truth(data: TaggedPictures, found: Inspection) -> None:
@@ -144,6 +159,11 @@ def check_truth(data: TaggedPictures, found: Inspection) -> None:
                 check_values(truth, len(data.classes))
             except MaskError as error:
                 found.errors.append(str(error))
+    if stray := data.stray_masks():
+        found.notes.append(
+            f"{len(stray)} masks belong to no picture, such as {stray[0]}: name each like its "
+            "picture, in the same folders, or nothing is measured by it"
+        )
 
 
 def count_corrected(data: TaggedPictures, found: Inspection) -> None:
@@ -162,33 +182,22 @@ def count_corrected(data: TaggedPictures, found: Inspection) -> None:
         names = [data.classes.names[k] for k in sorted(present)]
         found.shown.update(names)
         if forgotten := set(names) - {BACKGROUND, *picture.tags}:
-            found.hints.append(
+            found.notes.append(
                 f"{path} shows {', '.join(sorted(forgotten))}, which {picture.path} is not tagged "
                 "with: add the tag"
             )
 
 
 def count_tags(data: TaggedPictures, found: Inspection) -> None:
-    """Count classes by split, and pairs; note classes that cannot be learnt."""
+    """Count classes by split, and pairs."""
     found.classes = data.classes
     splits: dict[str, Sequence[TaggedPicture]] = {"train": data.train, "val": data.val}
     for split, pictures in splits.items():
         found.pictures[split] = len(pictures)
-        found.counts[split] = Counter(tag for picture in pictures for tag in set(picture.tags))
-    for picture in data.train:
-        found.together.update(combinations(sorted(set(picture.tags)), 2))
-    train = found.counts["train"]
+        found.counts[split] = count(pictures)
+    found.together = count_pairs(data.train)
     for name in data.classes.objects:
         found.samples[name] = [p.path for p in data.train if name in p.tags][:SAMPLES]
-        if train[name] == 0:
-            found.hints.append(f"'{name}' is on no training picture: it cannot be learnt")
-        elif train[name] < FEW:
-            found.hints.append(f"'{name}' is on {train[name]} training pictures: tag more")
-        if train[name] == len(data.train) > 1:
-            found.hints.append(f"'{name}' is on every training picture: add some without it")
-    for (one, other), count in found.together.items():
-        if count == train[one] == train[other] and count >= FEW:
-            found.hints.append(f"'{one}' and '{other}' always come together: tags cannot part them")
 
 
 def summary(found: Inspection) -> str:
@@ -207,25 +216,34 @@ def rows_of(found: Inspection) -> tuple[list[str], list[tuple[object, ...]], tup
     rows: list[tuple[object, ...]] = []
     for name in found.classes.objects if found.classes else ():
         partners: Counter[str] = Counter()
-        for pair, count in found.together.items():
+        for pair, pictures in found.together.items():
             if name in pair:
-                partners[pair[pair[0] == name]] += count
+                partners[pair[pair[0] == name]] += pictures
         beside = ", ".join(f"{other} {count}" for other, count in partners.most_common(3))
         rows.append((name, *(counts[name] for counts in found.counts.values()), beside))
     header = ["class", *found.counts, "most often with"]
     return header, rows, ("pictures", *found.pictures.values(), "")
 
 
+def write_json(path: Path, found: Inspection) -> None:
+    """Write what was found for programs. Raises SettingError where the name is none of JSON."""
+    need_suffix(path, ".json")
+    with atomic(path) as name:
+        name.write_text(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
 def print_inspection(found: Inspection) -> None:
-    """Tables in the terminal, then hints and errors, a line each."""
+    """Tables in the terminal, then notes and errors, a line each."""
     if found.classes:
         header, rows, totals = rows_of(found)
         table(header, rows, [totals])
     say(summary(found))
+    if found.form:
+        say(f"read as {found.form}")
     if found.corrected:
         shown = ", ".join(f"{name} {count}" for name, count in found.shown.most_common())
         say(f"{found.corrected} corrected pictures, learned from and in no figure; with {shown}")
-    for hint in found.hints:
-        say(f"note: {hint}")
+    for note in found.notes:
+        say(f"note: {note}")
     for error in found.errors:
         say(f"error: {error}")

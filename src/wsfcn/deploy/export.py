@@ -26,7 +26,7 @@ from wsfcn.deploy.onnx import FORMAT, IMAGE, INNER, OUTPUTS
 from wsfcn.deploy.quantize import to_half, to_integers
 from wsfcn.errors import SettingError
 from wsfcn.files import atomic, need_suffix
-from wsfcn.images import voc_palette
+from wsfcn.images import palette_of
 from wsfcn.maps import resize
 from wsfcn.models.fusion import GlobalCueInjection
 from wsfcn.models.segmenter import Segmenter
@@ -64,7 +64,8 @@ class Graph(nn.Module):
             prediction = self.model(image)
         masks = prediction.logits.softmax(1)
         size = (image.shape[2], image.shape[3])
-        probabilities = resize(masks, size, align_corners=True)
+        shown = masks if self.model.background else masks[:, 1:]
+        probabilities = resize(shown, size, align_corners=True)
         named = {"masks": masks} | inner
         return probabilities, prediction.scores.sigmoid(), *(named[name] for name in self.inner)
 
@@ -173,7 +174,8 @@ def export_onnx(
     if precision == "fp16":
         model = to_half(model)
     if precision == "int8":
-        model = to_integers(model, calibrate, checkpoint.settings.data.longest_side)
+        data = checkpoint.settings.data
+        model = to_integers(model, calibrate, data.longest_side, data.levels)
     with atomic(path) as name:
         name.write_bytes(model.SerializeToString())
 
@@ -268,7 +270,8 @@ def describe(model: "ModelProto", checkpoint: Checkpoint, input: Input) -> None:
     """Put into the metadata what a reader needs to know, each value as JSON."""
     from onnx import helper
 
-    palette = voc_palette()[: len(checkpoint.classes)].tolist()
+    classes = checkpoint.classes
+    palette = palette_of(classes.background)[: len(classes)].tolist()
     about = {
         "wsfcn.format": FORMAT,
         "wsfcn.version": wsfcn.__version__,
@@ -277,6 +280,7 @@ def describe(model: "ModelProto", checkpoint: Checkpoint, input: Input) -> None:
         "input": input,
         "training_size": checkpoint.settings.data.crop,
         "longest_side": checkpoint.settings.data.longest_side,
+        "levels": checkpoint.settings.data.levels,
     }
     if checkpoint.corrected:
         about["corrected"] = sorted(checkpoint.corrected)

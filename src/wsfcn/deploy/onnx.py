@@ -60,6 +60,7 @@ class OnnxNetwork:
         self.classes = Classes(tuple(about.classes))
         self.longest_side = about.longest_side
         self.corrected = frozenset(about.corrected)
+        self.levels = about.levels
         self.takes_bytes = about.input == "uint8"
 
     def image(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Shaped[np.ndarray, "1 3 h w"]:
@@ -120,6 +121,7 @@ class About(msgspec.Struct):
     longest_side: int
     input: Literal["float", "uint8"]
     corrected: list[str] = []
+    levels: tuple[float, float] | None = None
 
 
 def described(session: "InferenceSession", path: Path) -> About:

@@ -14,6 +14,7 @@ from jaxtyping import Shaped
 
 from wsfcn.deploy.onnx import IMAGE
 from wsfcn.images import read_picture, reduced
+from wsfcn.levels import Levels
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -31,10 +32,13 @@ def to_half(model: "ModelProto") -> "ModelProto":
     return convert_float_to_float16(model, keep_io_types=True, op_block_list=exact)
 
 
-def to_integers(model: "ModelProto", pictures: Sequence[Path], side: int) -> "ModelProto":
+def to_integers(
+    model: "ModelProto", pictures: Sequence[Path], side: int, levels: Levels | None = None
+) -> "ModelProto":
     """Convolutions in 8-bit integers, their ranges measured on pictures.
 
-    Larger pictures are reduced to ``side`` first. Raises PictureError for one that cannot be read.
+    Larger pictures are reduced to ``side`` first; deep ones are scaled at ``levels``. Raises
+    PictureError for one that cannot be read.
     """
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -49,7 +53,7 @@ def to_integers(model: "ModelProto", pictures: Sequence[Path], side: int) -> "Mo
         """The pictures, one after the other."""
 
         def __init__(self) -> None:
-            self.images = images(model, pictures, side)
+            self.images = images(model, pictures, side, levels)
 
         def get_next(self) -> Any:
             return next(self.images, None)
@@ -76,10 +80,12 @@ def to_integers(model: "ModelProto", pictures: Sequence[Path], side: int) -> "Mo
 
 
 def images(
-    model: "ModelProto", pictures: Sequence[Path], side: int
+    model: "ModelProto", pictures: Sequence[Path], side: int, levels: Levels | None
 ) -> Iterator[dict[str, Shaped[np.ndarray, "1 3 h w"]]]:
     """The pictures as the model takes them."""
     in_bytes = model.graph.input[0].type.tensor_type.elem_type == 2  # onnx.TensorProto.UINT8
     for path in pictures:
-        pixels = np.asarray(reduced(read_picture(path), side)).transpose(2, 0, 1)[None]
+        pixels = np.asarray(reduced(read_picture(path, levels=levels), side)).transpose(2, 0, 1)[
+            None
+        ]
         yield {IMAGE: pixels if in_bytes else pixels.astype(np.float32) / np.float32(255)}

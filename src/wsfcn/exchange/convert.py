@@ -23,7 +23,7 @@ from wsfcn.exchange.labelled import Collection, Given, Labelled, Wanted
 from wsfcn.exchange.pictures import Pictures
 from wsfcn.exchange.regions import Regions
 from wsfcn.files import atomic, atomic_folder, keep_inputs
-from wsfcn.types import IGNORE
+from wsfcn.types import IGNORE, Classes
 
 
 class Form(NamedTuple):
@@ -89,8 +89,9 @@ def convert(
     output that is there, or what a form cannot hold.
     """
     given = given_for(to, out, settings, regions)
+    listed = read_classes(classes) if classes else None
     wanted = Wanted(
-        read_classes(classes) if classes else None,
+        listed and listed.with_background,
         Pictures(pictures) if pictures else None,
         IGNORE if unlabelled == "ignore" else 0,
     )
@@ -98,8 +99,19 @@ def convert(
     with unpacked(source) as folder:
         name = form or recognised(folder, source)
         collection = FORMS[form_name(name)].read(folder, wanted)
+        if listed:
+            collection = masks_as(listed, to, collection)
         count, notes = write(to, collection, given, add=add)
     return Converted(name, count, notes)
+
+
+def masks_as(classes: Classes, to: str, collection: Collection) -> Collection:
+    """The collection as our masks have it, where ``classes`` have no background: other forms do
+    have one, where nothing lies, and that is 255 then."""
+    if classes.background or to != "masks":
+        return collection
+    pictures = (replace(p, labels=classes.of_channels(p.labels)) for p in collection.pictures)
+    return replace(collection, classes=classes, pictures=pictures)
 
 
 def form_name(name: str) -> str:

@@ -1,4 +1,7 @@
-"""``masks``: our indexed PNGs, a folder of them with their ``classes.txt``."""
+"""``masks``: our indexed PNGs, a folder of them with their ``classes.txt``.
+
+Where that has no background, one is put before the classes while labels travel.
+"""
 
 import os
 from collections.abc import Iterator
@@ -28,8 +31,10 @@ def read(source: Path, wanted: Wanted) -> Collection:
     found = next((path for path in listed if path.exists()), None)
     if wanted.classes is None and found is None:
         raise TagError(f"{source}: holds no {CLASSES}; name the classes with --classes FILE")
-    classes = wanted.classes or read_classes(found or source)
-    return Collection(classes, read_folder(source, classes, wanted))
+    own = read_classes(found) if found else None
+    classes = own if own and own.with_background == wanted.classes else wanted.classes or own
+    assert classes is not None
+    return Collection(classes.with_background, read_folder(source, classes, wanted))
 
 
 def read_folder(source: Path, classes: Classes, wanted: Wanted) -> Iterator[Labelled]:
@@ -38,7 +43,12 @@ def read_folder(source: Path, classes: Classes, wanted: Wanted) -> Iterator[Labe
         labels = checked(read_mask(path), classes, path)
         file = path.relative_to(source).with_suffix(".jpg").as_posix()
         place = wanted.place(file, labels.shape[::-1], path)
-        yield Labelled(name=place.name, labels=labels, file=place.file, picture=place.picture)
+        yield Labelled(
+            name=place.name,
+            labels=classes.to_channels(labels),
+            file=place.file,
+            picture=place.picture,
+        )
 
 
 def files_in(folder: Path, suffix: str) -> Iterator[Path]:
@@ -69,4 +79,5 @@ def write(out: Path, collection: Collection, given: Given) -> None:
     for picture in collection.pictures:
         if picture.picture:
             keep_inputs([given.out / f"{picture.name}.png"], [picture.picture])
-        write_mask(out / f"{picture.name}.png", picture.labels)
+        background = collection.classes.background
+        write_mask(out / f"{picture.name}.png", picture.labels, background=background)

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from wsfcn.files import atomic, fingerprint, is_whole, keep_inputs, need_suffix
 from wsfcn.images import read_mask, read_picture
 from wsfcn.inference.outputs import Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
+from wsfcn.levels import Levels
 from wsfcn.terminal import is_watched
 from wsfcn.types import Classes
 
@@ -151,12 +153,15 @@ def predict_folder(
             broken[path] = PictureError(f"{path}: its name is too long for what is written of it")
 
     learned = predictor.network.corrected
+    look = partial(read, levels=predictor.network.levels)
     broken: dict[Path, PictureError] = {}
     objects: dict[Path, list[dict[str, Any]]] = {}
     with ThreadPoolExecutor(2) as pool, pictures_per_second() as progress:
         pending: deque[Future[None]] = deque()
         for path, picture in progress.track(
-            ahead(pool, read, left), total=len(left), description="Segmenting"
+            ahead(pool, look, left),
+            total=len(left),
+            description="Segmenting",
         ):
             if isinstance(picture, PictureError):
                 broken[path] = picture
@@ -191,10 +196,10 @@ def outputs_of(name: str, out: Path, *, overlays: bool, probabilities: bool) -> 
     return [out / f"{name}{ending}" for ending in endings]
 
 
-def read(path: Path) -> Image.Image | PictureError:
+def read(path: Path, levels: Levels | None = None) -> Image.Image | PictureError:
     """A picture, or why it cannot be read."""
     try:
-        return read_picture(path)
+        return read_picture(path, levels=levels)
     except PictureError as error:
         return error
 
@@ -244,7 +249,9 @@ def write_coco(
             }
         )
         found = objects.get(picture)
-        for item in annotations(mask, len(classes), regions) if found is None else found:
+        if found is None:
+            found = annotations(classes.to_channels(mask), classes.channels, regions)
+        for item in found:
             identity = {"id": len(content["annotations"]) + 1, "image_id": number}
             content["annotations"].append(identity | item)
     with atomic(path) as file:

@@ -4,12 +4,13 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from wsfcn.config import ExchangeSettings
 from wsfcn.errors import PictureError, SettingError
-from wsfcn.exchange.convert import given_for, write
+from wsfcn.exchange.convert import given_for, masks_as, write
 from wsfcn.exchange.labelled import Collection, Labelled
 from wsfcn.exchange.pictures import name_of
 from wsfcn.exchange.regions import Regions
@@ -58,7 +59,7 @@ def predict_form(
     with ThreadPoolExecutor(2) as pool, pictures_per_second() as progress:
 
         def segmented() -> Iterator[Labelled]:
-            opened = ahead(pool, read, pictures)
+            opened = ahead(pool, partial(read, levels=predictor.network.levels), pictures)
             for path, picture in progress.track(
                 opened, total=len(pictures), description="Segmenting"
             ):
@@ -67,7 +68,8 @@ def predict_form(
                 else:
                     yield labelled(predictor.predict(picture), files[path], path)
 
-        count, notes = write(to, Collection(predictor.classes, segmented()), given, add=add)
+        collection = Collection(predictor.classes.with_background, segmented())
+        count, notes = write(to, masks_as(predictor.classes, to, collection), given, add=add)
     return Written(count, notes, broken)
 
 
@@ -89,11 +91,11 @@ def files_below(pictures: Sequence[Path]) -> dict[Path, str]:
 
 def labelled(found: Segmentation, file: str, path: Path) -> Labelled:
     """A prediction as the forms have it."""
-    names = found.classes.names
+    labels = found.classes.to_channels(found.mask)
     scores = {}
-    for k in range(1, len(names)):
-        region = found.mask == k
+    for k, name in enumerate(found.classes.objects, start=1):
+        region = labels == k
         if region.any():
-            inside = found.probabilities[names[k]][region]
+            inside = found.probabilities[name][region]
             scores[k] = round(float(inside.mean(dtype="float64")), 4)
-    return Labelled(name=name_of(file), labels=found.mask, file=file, picture=path, scores=scores)
+    return Labelled(name=name_of(file), labels=labels, file=file, picture=path, scores=scores)

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
+from wsfcn.levels import Levels
 from wsfcn.types import Classes
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -63,6 +64,8 @@ class Network(Protocol):
     """Pixels to which larger pictures are reduced when they are looked at as a whole."""
     corrected: frozenset[str]
     """Fingerprints of the pictures of which it learned a corrected mask."""
+    levels: Levels | None
+    """Values that become black and white in grey pictures of more than 8 bits."""
 
     def image(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Shaped[Any, "1 3 h w"]:
         """A picture as the network takes it."""

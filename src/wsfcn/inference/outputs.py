@@ -43,7 +43,7 @@ class Segmentation:
     mask: UInt8[np.ndarray, "h w"]
     """Index of the winning class at each pixel."""
     probabilities: dict[str, Float[np.ndarray, "h w"]]
-    """Soft masks (float16) of the background and of the classes that pass the class cut."""
+    """Soft masks (float16) of the background, if any, and of classes that pass the class cut."""
     tags: dict[str, float]
     """Probability that the picture contains each object class."""
     classes: Classes
@@ -61,11 +61,11 @@ class Segmentation:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the mask as an indexed PNG with the VOC palette."""
-        write_mask(path, self.mask, taught=self.taught)
+        write_mask(path, self.mask, background=self.classes.background, taught=self.taught)
 
     def overlay(self) -> Image.Image:
         """The picture with the objects painted over it."""
-        return overlay(self.picture, self.mask)
+        return overlay(self.picture, self.mask, background=self.classes.background)
 
     def save_probabilities(self, path: str | PathLike[str]) -> None:
         """Write the soft masks as ``.npz``: ``classes`` (k names), ``probabilities`` (k h w)."""
@@ -76,12 +76,14 @@ class Segmentation:
             np.savez_compressed(name, classes=names, probabilities=masks, **also)
 
     def to_coco(self, regions: Regions = "classes") -> list[dict[str, Any]]:
-        """COCO annotations of the objects: category (the index in the mask), RLE, area, box, score.
+        """COCO annotations of the objects: category, RLE, area, box, score.
 
-        The score is the mean probability over the region's pixels. ``image_id`` is left to add.
+        Categories count the objects from 1, which with a background is the index in the mask. The
+        score is the mean probability over the region's pixels. ``image_id`` is left to add.
         """
-        soft = {self.classes.index(name): masks for name, masks in self.probabilities.items()}
-        return annotations(self.mask, len(self.classes), regions, soft)
+        classes = self.classes.with_background
+        soft = {classes.index(name): masks for name, masks in self.probabilities.items()}
+        return annotations(self.classes.to_channels(self.mask), len(classes), regions, soft)
 
 
 def annotations(

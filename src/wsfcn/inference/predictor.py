@@ -7,22 +7,21 @@ from typing import Any, overload
 
 import numpy as np
 from array_api_compat import array_namespace
+from jaxtyping import Float
 from PIL import Image
 
 from wsfcn.checked import obeying
 from wsfcn.config import PredictSettings
 from wsfcn.errors import CheckpointError, PictureError
 from wsfcn.exchange.regions import Regions
-from wsfcn.images import read_picture, reduced, to_rgb
+from wsfcn.images import reduced
+from wsfcn.inference.given import Picture, open_picture
 from wsfcn.inference.multiscale import View, average, look
 from wsfcn.inference.network import Network
 from wsfcn.inference.outputs import Segmentation
 from wsfcn.inference.refinement import refined, with_background
 from wsfcn.maps import as_array, resize
 from wsfcn.types import Classes
-
-Picture = str | PathLike[str] | Image.Image | np.ndarray
-"""What can be segmented: a file, a PIL image, or RGB values (h, w, 3) uint8."""
 
 
 class Predictor:
@@ -45,7 +44,9 @@ class Predictor:
     def predict(
         self, image: Picture | list[Any] | tuple[Any, ...]
     ) -> Segmentation | list[Segmentation]:
-        """Segment one picture, or each of a list of them.
+        """Segment one picture, or each of a list of them: a file (path, bytes, or opened), a PIL
+        image, an array (h, w), (h, w, 3) or (h, w, 4), or a tensor (1, 3 or 4, h, w), as
+        `open_picture` takes it.
 
         Raises PictureError where one cannot be read, CheckpointError where the network has failed.
         All of a list are held in memory with their soft masks; `predict_folder` keeps few.
@@ -92,7 +93,7 @@ class Predictor:
         )
 
     def _predict(self, image: Picture) -> Segmentation:
-        picture = open_picture(image)
+        picture = open_picture(image, self.network.levels)
         small = reduced(picture, self.max_side)
         views = [
             look(self.network, small, scale, flip=self.settings.flip, tile=self.settings.tile)
@@ -113,19 +114,21 @@ def decide(
     Raises CheckpointError where the network has failed.
     """
     tags = np.stack([as_array(view.tags) for view in views]).max(0)
-    present = [0, *(np.flatnonzero(tags > settings.class_cut) + 1).tolist()]
+    present = channels(tags, settings.class_cut, background=classes.background)
     masks = average(views, present, (small.height, small.width))
     xp = array_namespace(masks)
     if not (np.isfinite(tags).all() and bool(xp.all(xp.isfinite(masks)))):
         # argmax would make a mask of them all the same.
         raise CheckpointError("the network has failed: its masks are not finite")
-    masks = refined(small, with_background(masks, settings), settings)
+    if classes.background:
+        masks = with_background(masks, settings)
+    masks = refined(small, masks, settings)
     masks = resize(masks, (picture.height, picture.width), align_corners=True)[0]
     winners = as_array(xp.argmax(masks, axis=0))
-    names = [classes.names[k] for k in present]
+    names = [classes.with_background.names[k] for k in present]
     soft = as_array(xp.astype(masks, xp.float16))
     return Segmentation(
-        mask=np.array(present, np.uint8)[winners],
+        mask=classes.of_channels(np.array(present, np.uint8)[winners]),
         probabilities=dict(zip(names, soft, strict=True)),
         tags=dict(zip(classes.objects, tags.tolist(), strict=True)),
         classes=classes,
@@ -133,28 +136,14 @@ def decide(
     )
 
 
-def open_picture(image: Picture) -> Image.Image:
-    """An upright RGB picture from a file, a PIL image or an array of RGB values.
+def channels(tags: Float[np.ndarray, "n"], cut: float, *, background: bool) -> list[int]:
+    """The channels whose masks count: the background's and those of tags above the class cut;
+    without a background that of the most probable tag at least.
 
-    Raises PictureError.
+    >>> channels(np.array([0.9, 0.2]), 0.5, background=True)
+    [0, 1]
+    >>> channels(np.array([0.1, 0.2]), 0.5, background=False)
+    [2]
     """
-    if isinstance(image, Image.Image):
-        try:
-            return to_rgb(image)
-        except Exception as error:  # each decoder has its own errors for a broken file
-            raise PictureError(f"the picture cannot be decoded ({error})") from None
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise PictureError(
-                f"an array must hold 8-bit RGB values, (h, w, 3) uint8; "
-                f"this one is {image.shape} {image.dtype}"
-            )
-        if image.size == 0:
-            raise PictureError(f"the array holds no pixels: its shape is {image.shape}")
-        return Image.fromarray(image)
-    if not isinstance(image, str | PathLike):
-        raise PictureError(
-            "a picture is a file, a PIL image, or RGB values (h, w, 3) uint8; "
-            f"got {type(image).__name__}"
-        )
-    return read_picture(Path(image))
+    above = (np.flatnonzero(tags > cut) + 1).tolist()
+    return [0, *above] if background else above or [int(tags.argmax()) + 1]

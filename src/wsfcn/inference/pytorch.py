@@ -32,6 +32,7 @@ class TorchNetwork:
         self.classes = checkpoint.classes
         self.longest_side = checkpoint.settings.data.longest_side
         self.corrected = checkpoint.corrected
+        self.levels = checkpoint.settings.data.levels
 
     def image(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:
         image = torch.from_numpy(pixels.copy()).to(self.model.mean.device)

@@ -22,13 +22,14 @@ def mask_loss(
     tags: Float[Tensor, "b c-1"],
     balance: float = 1.0,
     shown: Bool[Tensor, "b c"] | None = None,
+    background: bool = True,
 ) -> Float[Tensor, "b"]:
     """Class-balanced cross-entropy of each picture against its pseudo-labels.
 
     A pixel of class k weighs ((N - N_k) / (1 + N)) ** balance, with N_k of the picture's N labelled
-    pixels; the loss is the mean over all pixels. A picture in which the background or a tagged
-    class got no pixel has loss 0: its labels cannot be trusted (AE, section 3.2, and its code).
-    Classes that a person has ``shown`` need none.
+    pixels; the loss is the mean over all pixels. A picture in which the background (if there is
+    one) or a tagged class got no pixel has loss 0: its labels cannot be trusted (AE, section 3.2,
+    and its code). Classes that a person has ``shown`` need none.
     """
     count = logits.shape[1]
     labelled = labels != IGNORE
@@ -41,7 +42,9 @@ def mask_loss(
     )
     loss = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
     found = sizes > 0 if shown is None else (sizes > 0) | shown
-    complete = (found[:, 1:] | (tags == 0)).all(1) & found[:, 0]
+    complete = (found[:, 1:] | (tags == 0)).all(1)
+    if background:
+        complete &= found[:, 0]
     return (weights * loss).mean((1, 2)) * complete
 
 

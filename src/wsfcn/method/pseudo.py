@@ -80,12 +80,25 @@ def object_masks(
     return torch.cat([torch.zeros_like(masks[:, :1]), tagged], 1)
 
 
+def shares(
+    masks: Float[Tensor, "b c h w"], tags: Float[Tensor, "b c-1"]
+) -> Float[Tensor, "b c h w"]:
+    """Masks as shares of the tagged classes, where every pixel belongs to one of them.
+
+    Of a lone tag that is the whole picture.
+    """
+    objects = (masks[:, 1:] + 1e-3) * tags[..., None, None]
+    objects = objects / objects.sum(1, keepdim=True).clamp(min=1e-6)
+    return torch.cat([torch.zeros_like(objects[:, :1]), objects], 1)
+
+
 def banded_labels(
-    candidates: Candidates, *, high: float = 0.55, low: float = 0.25
+    candidates: Candidates, *, high: float = 0.55, low: float = 0.25, background: bool = True
 ) -> Int[Tensor, "b h w"]:
     """Hard labels: the strongest class where it exceeds ``high`` of its maximum.
 
-    A pixel is background where no class exceeds ``low`` of its maximum; the rest is left out (255).
+    A pixel is background, if there is one, where no class exceeds ``low`` of its maximum; the rest
+    is left out (255).
     """
     masks, classes, local = candidates
     peak = masks.amax((2, 3), keepdim=True).clamp(min=1e-4)
@@ -94,5 +107,5 @@ def banded_labels(
     masks = masks / peak
     strength, winner = masks.max(1)
     labels = classes.gather(1, winner.flatten(1)).view_as(winner)
-    uncertain = torch.where(strength < low, 0, IGNORE)
+    uncertain = torch.where(strength < low, 0 if background else IGNORE, IGNORE)
     return torch.where(strength > high, labels, uncertain)

@@ -21,6 +21,7 @@ from wsfcn.method.pseudo import (
     candidates,
     object_masks,
     pseudo_labels,
+    shares,
 )
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.refine.pamr import pamr
@@ -56,15 +57,16 @@ def training_losses(
     logits = resize(prediction.logits, size_of(labels), align_corners=True)
     # A crop may miss what is small: a class without a pixel then says nothing against the labels.
     expected = batch.tags if local is None else batch.tags * ~local.classes[1:]
+    background = prediction.background
     if batch.corrected is None:
-        from_masks = mask_loss(logits, labels, expected, settings.balance).mean()
+        from_masks = mask_loss(logits, labels, expected, settings.balance, None, background).mean()
         coverage = (labels != IGNORE).float().mean()
         return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
 
     said = said_cells(batch.corrected, size_of(labels))
     labels = labels.masked_fill(said, IGNORE)
     shown = shown_classes(batch.corrected, logits.shape[1])
-    from_masks = mask_loss(logits, labels, expected, settings.balance, shown).mean()
+    from_masks = mask_loss(logits, labels, expected, settings.balance, shown, background).mean()
     from_people = said_loss(prediction, batch.corrected)
     from_masks = from_masks + settings.corrected_weight * from_people
     coverage = ((labels != IGNORE) | said).float().mean()
@@ -132,6 +134,8 @@ def refined_masks(
             near = resize(local.masks, grid, align_corners=False)
             found = torch.where(local.classes[:, None, None], near, found)
         masks = torch.lerp(found, object_masks(masks, batch.tags), own_share)
+    if not prediction.background:
+        masks = shares(masks, batch.tags)
     present, classes, _ = candidates(masks, batch.tags)
     guide = resize(batch.image, grid, align_corners=True)
     refined = pamr(guide, present, settings.pamr_iterations, settings.pamr_dilations)
@@ -157,15 +161,31 @@ def make_labels(
     """
     refined = refined_masks(batch, prediction, settings, own_share, local)
     banded = prediction.activations is not None
-    return cut(refined, size_of(batch.image), settings, banded=banded)
+    return cut(
+        refined,
+        size_of(batch.image),
+        settings,
+        banded=banded,
+        background=prediction.background,
+    )
 
 
 def cut(
-    refined: Candidates, size: tuple[int, int], settings: PseudoSettings, *, banded: bool
+    refined: Candidates,
+    size: tuple[int, int],
+    settings: PseudoSettings,
+    *,
+    banded: bool,
+    background: bool = True,
 ) -> Int[Tensor, "b h w"]:
     """Labels from refined masks: at two thresholds (``banded``), or as published, at ``size``."""
     if banded:
-        return banded_labels(refined, high=settings.activation_high, low=settings.activation_low)
+        return banded_labels(
+            refined,
+            high=settings.activation_high,
+            low=settings.activation_low,
+            background=background,
+        )
     masks = resize(refined.masks, size, align_corners=True)
     return pseudo_labels(
         Candidates(masks, refined.classes),

@@ -8,10 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+NOWHERE = -1e4
+"""The logit of a background that there is not: its mask is 0, and float16 holds it."""
 
-def add_background(logits: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n+1 h w"]:
-    """Put the background in front: its logit is the constant 1."""
-    return torch.cat([torch.ones_like(logits[:, :1]), logits], 1)
+
+def add_background(
+    logits: Float[Tensor, "b n h w"], *, empty: bool = False
+) -> Float[Tensor, "b n+1 h w"]:
+    """Put the background in front: its logit is the constant 1, or that of none where ``empty``."""
+    ones = torch.ones_like(logits[:, :1])
+    return torch.cat([ones * NOWHERE if empty else ones, logits], 1)
 
 
 def image_scores(

@@ -24,7 +24,8 @@ from wsfcn.types import Features, Prediction
 class Segmenter(nn.Module):
     """RGB pictures with values in [0, 1] to class logits (stride 4) and image scores.
 
-    ``classes`` counts the background. The parts know only channel numbers of each other.
+    ``classes`` counts the background, whose mask is 0 without ``background``. The parts know only
+    channel numbers of each other.
     """
 
     mean: Tensor
@@ -45,6 +46,7 @@ class Segmenter(nn.Module):
         frozen_stride: int = 4,
         frozen: str = "first",
         evidence: LocalEvidence | None = None,
+        background: bool = True,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -68,6 +70,7 @@ class Segmenter(nn.Module):
             nn.Conv2d(backbone.deep_channels, classes - 1, 1) if scoring == "activations" else None
         )
         self.evidence = evidence
+        self.background = background
         self.focal_power, self.focal_floor = focal_power, focal_floor
         self.register_buffer("mean", _column(backbone.mean), persistent=False)
         self.register_buffer("std", _column(backbone.std), persistent=False)
@@ -129,7 +132,7 @@ class Segmenter(nn.Module):
         self, deep: Float[Tensor, "b d y x"], logits: Float[Tensor, "b n h w"]
     ) -> Prediction:
         """Logits with the background's, and the scores of the picture."""
-        logits = add_background(logits).float()
+        logits = add_background(logits, empty=not self.background).float()
         if self.tag_head:
             activations = self.tag_head(deep).float()
             scores = activations.mean((2, 3))
@@ -139,13 +142,15 @@ class Segmenter(nn.Module):
                 strongest = strongest.clamp(1e-4, 1 - 1e-4)
                 odds = torch.log(strongest / (1 - strongest))
                 scores = torch.where(self.evidence.local, odds, scores)
-            return Prediction(logits, scores, activations)
+            return Prediction(logits, scores, activations, self.background)
         scores = image_scores(logits, power=self.focal_power, floor=self.focal_floor)
-        return Prediction(logits, scores)
+        return Prediction(logits, scores, background=self.background)
 
 
-def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool = True) -> Segmenter:
-    """The network that the settings describe. ``classes`` counts the background.
+def build_segmenter(
+    settings: ModelSettings, classes: int, *, pretrained: bool = True, background: bool = True
+) -> Segmenter:
+    """The network that the settings describe. ``classes`` counts the background, be it empty.
 
     Without ``pretrained`` no initial weights are read, as when a checkpoint follows. Raises
     SettingError where a name is unknown or numbers do not fit each other.
@@ -191,6 +196,7 @@ def build_segmenter(settings: ModelSettings, classes: int, *, pretrained: bool =
         frozen_stride=settings.frozen_stride,
         frozen=settings.frozen,
         evidence=evidence,
+        background=background,
     )
 
 

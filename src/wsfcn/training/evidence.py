@@ -21,7 +21,7 @@ from wsfcn.data.dataset import TaggedPicture, TaggedPictures, tag_vector
 from wsfcn.data.transforms import drawn, jittered, to_tensor
 from wsfcn.errors import PictureError
 from wsfcn.evaluation import average_precisions
-from wsfcn.images import read_picture, reduced
+from wsfcn.images import reduced
 from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.types import Classes
@@ -128,7 +128,7 @@ def look_at(
         torch.manual_seed(settings.seed)
         for picture in pictures:
             try:
-                opened = reduced(read_picture(picture.path, side), side)
+                opened = reduced(picture.open(side), side)
             except PictureError:
                 continue  # training says so, and counts them
             views = (opened, jittered(opened, *drawn(settings.data.jitter)))

@@ -1,5 +1,6 @@
 """Pseudo-labels of whole pictures, to look at, to measure, or to train another network on."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data, t
 from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic, keep_inputs
-from wsfcn.images import overlay, read_mask, read_picture, reduced, write_mask
+from wsfcn.images import overlay, read_mask, reduced, write_mask
 from wsfcn.maps import nearest, resize, size_of
 from wsfcn.method.step import cut, local_masks, refined_masks
 from wsfcn.models.segmenter import Segmenter
@@ -28,7 +29,7 @@ from wsfcn.visualize import beside, sheet
 
 
 class Labelled(NamedTuple):
-    """From the mask of a picture to its pseudo-labels, all at the picture's size."""
+    """From the mask of a picture to its pseudo-labels, all at the picture's size, by channel."""
 
     mask: UInt8[np.ndarray, "h w"]
     """What the network sees."""
@@ -51,7 +52,13 @@ def labels_of(
     prediction = model(batch.image)
     mask = resize(prediction.logits, size, align_corners=True).argmax(1)
     refined = refined_masks(batch, prediction, settings, own_share, local_masks(model, batch))
-    labels = cut(refined, size, settings, banded=prediction.activations is not None)
+    labels = cut(
+        refined,
+        size,
+        settings,
+        banded=prediction.activations is not None,
+        background=prediction.background,
+    )
     strength, place = resize(refined.masks, size, align_corners=True).max(1)
     strength = strength.nan_to_num()  # a network that has failed is shown too
     strongest = refined.classes[0, place[0]]
@@ -71,7 +78,7 @@ def write_labels(
     where the data has other classes than the checkpoint or ``out`` holds the truth masks.
     """
     checkpoint = load_checkpoint(path)
-    pictures = open_data(data)
+    pictures = open_data(replace(data, levels=checkpoint.settings.data.levels))
     check_corrected(pictures)
     if pictures.classes != checkpoint.classes:
         raise SettingError(
@@ -87,7 +94,7 @@ def write_labels(
     broken = []
     for picture in track(pictures.train, "Labelling", transient=True):
         try:
-            opened = read_picture(picture.path)
+            opened = picture.open()
         except PictureError as error:
             broken.append(error)
             continue
@@ -95,11 +102,14 @@ def write_labels(
         batch = collate([Sample(to_tensor(reduced(opened, side)), tags, picture.name)])
         labels = torch.from_numpy(labels_of(model, batch, pseudo, pseudo.own_share).labels)
         labels = nearest(labels, (opened.height, opened.width)).numpy()
+        classes = pictures.classes
+        mask = classes.of_channels(labels)
         said = pictures.corrected.get(picture.name)
         if said:
             corrected = read_mask(said)
-            labels = np.where(corrected == IGNORE, labels, corrected)
-        write_mask(out / f"{picture.name}.png", labels, taught=said is not None)
+            mask = np.where(corrected == IGNORE, mask, corrected)
+        target = out / f"{picture.name}.png"
+        write_mask(target, mask, background=classes.background, taught=said is not None)
     return len(pictures.train) - len(broken), broken
 
 

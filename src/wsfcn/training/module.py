@@ -166,7 +166,9 @@ class SegmentationTraining(L.LightningModule):
             return
         height, width = batch.image.shape[-2:]
         labels = resize(prediction.logits, (height, width), align_corners=True).argmax(1)[0]
-        shares = torch.bincount(labels.flatten(), minlength=len(self.data.classes)) / labels.numel()
+        shares = (
+            torch.bincount(labels.flatten(), minlength=self.data.classes.channels) / labels.numel()
+        )
         self.val_scores.append(prediction.scores[0].sigmoid().cpu())
         self.val_tags.append(batch.tags[0].int().cpu())
         self.val_shares.append(shares[1:].cpu())
@@ -193,7 +195,7 @@ class SegmentationTraining(L.LightningModule):
             truth = known.read()
             if max(truth.shape) > max(guess.shape) == self.settings.data.longest_side:
                 guess = nearest(guess, truth.shape)
-            self.val_confusion.update(truth, guess.cpu().numpy())
+            self.val_confusion.update(truth, self.data.classes.of_channels(guess.cpu().numpy()))
         except MaskError as error:
             named = str(error).removeprefix(f"{known.path}: ")
             warnings.warn(f"not in val/miou: {known.path}: {named}", PictureWarning, stacklevel=2)

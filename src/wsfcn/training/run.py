@@ -5,6 +5,7 @@ import signal
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def train(
     settings = settled(settings)
     data = open_data(settings.data)
     check_data(data, settings)
+    settings = replace(settings, data=replace(settings.data, levels=data.levels))
     with locked(settings.run.out) if rank_zero_only.rank == 0 else nullcontext():
         return _train(settings, data, checkpoint, callbacks)
 
@@ -92,7 +94,12 @@ def _train(
     from_last = checkpoint is not None and checkpoint.resolve() == last.resolve()
     if checkpoint and content:
         check_resumable(checkpoint, content, settings, data.classes)
-    model = build_segmenter(settings.model, len(data.classes), pretrained=content is None)
+    model = build_segmenter(
+        settings.model,
+        data.classes.channels,
+        pretrained=content is None,
+        background=data.classes.background,
+    )
     module = SegmentationTraining(model.to(memory_format=torch.channels_last), data, settings)
     if processes > 1:
         share_norms(model)
@@ -101,7 +108,9 @@ def _train(
         model.compile()
     clear_folder(settings.run, resumed=content is not None)
     _write_settings(out, settings)
-    _say_notes(data)
+    if rank_zero_only.rank == 0:
+        for line in data.in_words():
+            say(line)
     if not content and (judged := fit_evidence(model, data, settings)):
         say(in_words(judged, data.classes))
     shown = progress(settings.optim.batch)
@@ -180,14 +189,6 @@ def _write_settings(out: Path, settings: TrainSettings) -> None:
             name.write_text(yaml.safe_dump(to_dict(settings), sort_keys=False))
     except OSError as error:
         raise SettingError(f"run.out: cannot write to {out} ({reason_of(error)})") from None
-
-
-@rank_zero_only
-def _say_notes(data: TaggedPictures) -> None:
-    for note in data.notes:
-        say(f"note: {note}")
-    if data.corrected:
-        say(f"learned from as people corrected them: {len(data.corrected)} pictures")
 
 
 def _rows_before(content: dict[str, Any] | None, table: Path) -> list[Row]:

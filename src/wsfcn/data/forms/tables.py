@@ -133,6 +133,7 @@ def read_table(folder: DataFolder, table: Rows, split: str = "") -> Tags:
         ]:
             used = f"'{table.header[columns.tags]}'"
             notes.append(f"{table.path}: tags are read from {used}, not from {', '.join(others)}")
+        notes += doubtful(tags)
     pictures: dict[Path, Tagged] = {}
     several = repeats(table, columns)
     for row, names in zip(table.rows, tags, strict=True):
@@ -231,6 +232,23 @@ def tags_of(table: Rows, column: int, known: Collection[str]) -> list[tuple[str,
             listed = split_cell(cell, separator, names, where)
         found.append(listed)
     return found
+
+
+def doubtful(tags: Sequence[tuple[str, ...]]) -> list[str]:
+    """A note on names with spaces, a word of which is a name by itself.
+
+    >>> doubtful([("scab rust",), ("rust",)])[0][:39]
+    "'scab rust' is taken for one name besid"
+    """
+    names = {name for listed in tags for name in listed}
+    for name in sorted(names):
+        words = name.split(" ") if " " in name else []
+        if other := next((word for word in words if word in names), ""):
+            return [
+                f"'{name}' is taken for one name beside '{other}'; if it is two, put a comma or a "
+                "semicolon between them"
+            ]
+    return []
 
 
 def class_columns(
