@@ -19,7 +19,7 @@ class Colours:
 
     classes = CLASSES
     longest_side = 200
-    corrected = frozenset()
+    corrected, levels = frozenset(), None
 
     def __init__(self) -> None:
         self.looks = 0

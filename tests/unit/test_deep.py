@@ -215,7 +215,7 @@ def test_grey_arrays_are_scaled_as_files_are():
         (b"no picture", "10 bytes cannot be read as a picture"),
         (io.StringIO("text"), "mode 'rb'"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_picture_is_told_what_would_be(given, message):
     with pytest.raises(PictureError, match=message):

@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+import exporting
 from wsfcn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from wsfcn.config import DataSettings, ModelSettings, PredictSettings, TrainSettings
 from wsfcn.data.dataset import open_data, tag_vector
-from wsfcn.deploy.export import export_onnx
 from wsfcn.deploy.load import open_network
 from wsfcn.errors import DataError, MaskError, SettingError
 from wsfcn.evaluation import background_curve, evaluate_folder
@@ -144,7 +144,7 @@ def test_other_tools_and_back(predictor, tmp_path):
 
 def test_onnx(checkpoint, predictor, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
-    export_onnx(tmp_path / "a.onnx", load_checkpoint(checkpoint))
+    exporting.export(tmp_path / "a.onnx", load_checkpoint(checkpoint))
     image = draw_textures(0).image
     session = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"))
     given = image.transpose(2, 0, 1)[None].astype(np.float32) / 255

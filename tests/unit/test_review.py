@@ -66,7 +66,7 @@ def test_odd_sizes_are_those_far_from_the_usual():
 class Painter:
     """A network that calls bright pixels cat, and of pictures with a blue corner is not sure."""
 
-    classes, longest_side, corrected = CLASSES, 32, frozenset()
+    classes, longest_side, corrected, levels = CLASSES, 32, frozenset(), None
 
     def image(self, pixels: np.ndarray) -> np.ndarray:
         return pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255
