@@ -105,7 +105,7 @@ def test_settings_recipes_and_keywords_are_one():
         ),
         (lambda: wsfcn.evaluate("masks", "truth", "nowhere.txt"), "nowhere.txt: no such file"),
         (lambda: wsfcn.evaluate("masks", "truth", 3), "classes: texts; got 3"),
-        (lambda: wsfcn.evaluate("masks", "truth", ["one"]), "one beside the background, are the least"),
+        (lambda: wsfcn.evaluate("masks", "truth", ["one"]), "are the least; got"),
         (lambda: wsfcn.evaluate(3, "truth"), "masks: a path; got 3"),
         (lambda: wsfcn.inspect(3), "data: a path; got 3"),
         (lambda: wsfcn.inspect("x", tag="csv"), "data has no setting 'tag'. Did you mean 'tags'?"),
