@@ -249,9 +249,8 @@ def pad_explicitly(model: "ModelProto") -> None:
 
 def simplified(path: Path) -> "ModelProto":
     """The model with constants computed and norms folded into convolutions, by onnxruntime."""
-    import onnxruntime
-
     import onnx
+    import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -292,9 +291,8 @@ def describe(model: "ModelProto", checkpoint: Checkpoint, input: Input) -> None:
 def need_onnx() -> Any:
     """The packages that an export needs. Raises SettingError where they are missing."""
     try:
-        import onnxruntime  # noqa: F401
-
         import onnx
+        import onnxruntime  # noqa: F401
     except ModuleNotFoundError as error:
         raise SettingError(f"ONNX needs `pip install 'wsfcn[onnx]'` ({error})") from None
     return onnx

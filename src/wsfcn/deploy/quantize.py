@@ -40,14 +40,13 @@ def to_integers(
     Larger pictures are reduced to ``side`` first; deep ones are scaled at ``levels``. Raises
     PictureError for one that cannot be read.
     """
+    import onnx
     from onnxruntime.quantization import (
         CalibrationDataReader,
         QuantFormat,
         QuantType,
         quantize_static,
     )
-
-    import onnx
 
     class Reader(CalibrationDataReader):
         """The pictures, one after the other."""
