@@ -51,7 +51,7 @@ def published_way(source: str, pictures: list[Path], settings: PredictSettings, 
                 for flipped in (False, True) if settings.flip else (False,):
                     padded = torch.zeros(1, 3, PADDED, PADDED)
                     padded[:, :, : size[0], : size[1]] = view.flip(-1) if flipped else view
-                    logits, scores, _ = model(padded)
+                    logits, scores, *_ = model(padded)
                     soft = F.interpolate(logits.softmax(1), (PADDED, PADDED), mode="bilinear")
                     soft = soft[:, :, : size[0], : size[1]]
                     soft = F.interpolate(

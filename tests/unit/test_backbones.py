@@ -126,7 +126,7 @@ def test_every_trainable_weight_gets_a_gradient():
 @pytest.mark.parametrize("change", [{"context": "none"}, {"fusion": "none"}, {"gate": 0.0}])
 def test_each_part_can_be_switched_off(change):
     model = build_segmenter(ModelSettings(weights="none", width=8, **change), 3)
-    logits, scores, _ = model.train()(torch.rand(2, 3, 50, 70))
+    logits, scores, *_ = model.train()(torch.rand(2, 3, 50, 70))
     assert logits.shape == (2, 3, 13, 18)
     assert scores.shape == (2, 2)
 

@@ -40,7 +40,9 @@ COMMANDS = {
     ),
     "evaluate": (
         "predicting:evaluate",
-        "Compare masks with truth: wsfcn evaluate MASKS TRUTH --classes FILE.",
+        "Compare masks with truth: wsfcn evaluate MASKS TRUTH --classes FILE.\n\n"
+        "Or with what a data set holds for its validation pictures: "
+        "wsfcn evaluate MASKS --data.root DIR.",
     ),
     "review": (
         "correcting:review",
@@ -56,7 +58,8 @@ COMMANDS = {
     ),
     "inspect": (
         "preparing:inspect",
-        "Say what a data set holds, and what would stop a training: wsfcn inspect DIR.\n\n"
+        "Say what a data set holds, what would stop a training, and what to mend: "
+        "wsfcn inspect DIR.\n\n"
         "The exit code is 1 where a training would stop, or pictures are broken.",
     ),
     "prepare": (
