@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
 
-import onnx
 from exporting import CLASSES, checkpoint, export
 from wsfcn.deploy.export import OPSET
 from wsfcn.deploy.onnx import OnnxNetwork

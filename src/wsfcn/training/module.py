@@ -33,7 +33,7 @@ from wsfcn.truth import Truth
 from wsfcn.types import Batch
 from wsfcn.verdicts import Belief
 
-LEARNED = 300
+LEARNED = 200
 """Steps before a network's own masks can be worth anything, however few pictures an epoch has."""
 VISIBLE = 0.0005
 """Share of the picture that the mask of a tagged class must win to count as covered: small lesions
