@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 import exporting
+import tiny
 from wsfcn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from wsfcn.config import DataSettings, ModelSettings, PredictSettings, TrainSettings
 from wsfcn.data.dataset import open_data, tag_vector
@@ -16,6 +17,7 @@ from wsfcn.deploy.load import open_network
 from wsfcn.errors import DataError, MaskError, SettingError
 from wsfcn.evaluation import background_curve, evaluate_folder
 from wsfcn.exchange.convert import convert
+from wsfcn.figures import read_figures
 from wsfcn.images import read_mask, write_mask
 from wsfcn.inference.folder import predict_folder
 from wsfcn.inference.forms import predict_form
@@ -25,6 +27,7 @@ from wsfcn.method.losses import mask_loss
 from wsfcn.method.pseudo import banded_labels, candidates, shares
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.scenes.textures import CLASSES, draw_textures, write_textures
+from wsfcn.training.run import train
 from wsfcn.types import IGNORE, Classes
 
 
@@ -172,3 +175,10 @@ def test_indices_go_both_ways():
     one = Classes(("sand", "rock"))
     assert one.of_channels(one.to_channels(labels[:, :2])).tolist() == [[0, 1]]
     assert Classes(("background", "cat")).to_channels(labels) is labels
+
+
+def test_a_training_judges_its_masks_too(tmp_path):
+    write_textures(tmp_path / "textures", train=tiny.BATCH, val=4, size=64)
+    out = train(tiny.settings(tmp_path / "textures", tmp_path / "run", optim={"epochs": 1}))
+    (row,) = [row for row in read_figures(out / "metrics.csv").rows if "val/score" in row]
+    assert {"val/miou", "val/agreement"} <= set(row)

@@ -179,7 +179,7 @@ class SegmentationTraining(L.LightningModule):
 
     def _look(self, batch: Batch, labels: Int[Tensor, "h w"]) -> None:
         """Keep what the judge asks about; every second time, the masks of another view as well."""
-        place, count = self.sample[batch.names[0]], len(self.data.classes)
+        place, count = self.sample[batch.names[0]], self.data.classes.channels
         if place not in self.cells:
             self.new_cells[place] = self.cells[place] = cells_of(self.model, batch.image)
         cells, overlap = self.cells[place], torch.zeros(2, count - 1, dtype=torch.long)
