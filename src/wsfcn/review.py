@@ -112,6 +112,7 @@ def review(network: Network, data: TaggedPictures) -> tuple[list[Reviewed], list
     Pictures that cannot be read are left out and returned as errors. Raises SettingError where the
     data has other classes than the network, DataError where no picture is left.
     """
+    inside = data.classes.with_background  # names by the channels of soft masks
     if data.classes != network.classes:
         raise SettingError(
             f"the data's classes are {', '.join(data.classes.objects)}, but the network knows "
@@ -135,10 +136,10 @@ def review(network: Network, data: TaggedPictures) -> tuple[list[Reviewed], list
             if isinstance(image, PictureError):
                 broken.append(image)
                 continue
-            tagged = [data.classes.index(tag) for tag in picture.tags]
+            tagged = [inside.index(tag) for tag in picture.tags]
             views = views_of(network, reduced(image, network.longest_side))
-            found.append((split, picture, judged(views, sorted({*tagged} - {0}), data.classes)))
-    seen = with_odd_sizes([seen for _, _, seen in found], data.classes)
+            found.append((split, picture, judged(views, sorted({*tagged} - {0}), inside)))
+    seen = with_odd_sizes([seen for _, _, seen in found], inside)
     reviewed = [
         Reviewed(
             name=picture.name,
