@@ -28,6 +28,10 @@ Fraction = Annotated[float, Meta(gt=0, le=1)]
 """Above 0, up to 1: a part of something."""
 
 
+Scale = Annotated[float, Meta(gt=0, le=16)]
+"""A picture's size in a view, as a factor of its own."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataSettings(Checked, group="data"):
     """Which pictures, and how training sees them."""
@@ -74,6 +78,10 @@ class DataSettings(Checked, group="data"):
     broken: Count = 10
     """Pictures that cannot be read before a training stops; up to then it passes them over, each
     with a warning (counted by each worker, anew each epoch)."""
+    rarest: Share = 0.5
+    """Share of an even part of the pictures (one in n, of n classes) that each class has at least
+    in what is shown: pictures of rarer classes are shown more often, up to four times; 0 shows all
+    alike."""
     crop: Annotated[int, Meta(ge=16, le=8192)] = 224
     """Side of the square training crops, in pixels."""
     scale: tuple[Fraction, Fraction] = (0.4, 1.0)
@@ -140,8 +148,8 @@ class ModelSettings(Checked, group="model"):
     feature, which then are also where the pseudo-labels come from."""
     evidence: bool = True
     """Look for local evidence of each class too (frozen features of strides 8 and 16, where the
-    backbone has them). Labels of a class come from it if it tells the class's tags as well as the
-    whole picture does: of lesions and defects, not of cats."""
+    backbone has them), if pictures without a tag can be compared with. Labels of a class come from
+    it if it tells the class's tags as well as whole pictures do: of lesions, not of cats."""
     focal_power: NotNegative = 3.0
     """Exponent p of the penalty on small masks, for scores from masks."""
     focal_floor: Positive = 0.01
@@ -176,6 +184,13 @@ class PseudoSettings(Checked, group="pseudo"):
     local_margin: NotNegative = 1
     """Points of average precision by which local evidence may tell a class's tags worse than the
     whole picture does, and yet make its labels."""
+    relabel_after: Share = 0.6
+    """Part of the training after which labels are made anew, once: of whole pictures, from several
+    views of the network's average, where it is sure. From then on they are the labels; 0: never."""
+    relabel_scales: Annotated[tuple[Scale, ...], Meta(min_length=1)] = (0.75, 1.0, 1.5)
+    """Sizes of those views, as factors of the picture's own; the first of them is mirrored."""
+    sure: Share = 0.7
+    """Mean probability over the views above which a pixel gets such a label."""
     local_dilations: tuple[AtLeastOne, ...] = (1, 2, 4)
     """Dilations of the refinement, in cells of the shallow grid, for such classes."""
     activation_high: Share = 0.55
@@ -315,7 +330,7 @@ class CrfSettings(Checked, group="crf"):
 class PredictSettings(Checked):
     """From a network's masks to one mask a picture."""
 
-    scales: tuple[Annotated[float, Meta(gt=0, le=16)], ...] = (1.0,)
+    scales: tuple[Scale, ...] = (1.0,)
     """Picture sizes to average over, as factors of the picture's own size."""
     flip: bool = False
     """Average over mirrored views too."""

@@ -110,6 +110,8 @@ class Sample(NamedTuple):
     name: str
     corrected: UInt8[Tensor, "h w"] | None = None
     """What a person said of its pixels; 255 where nothing was said."""
+    labels: UInt8[Tensor, "h w"] | None = None
+    """Its labels of the second round; 255 where there is none."""
 
 
 class Batch(NamedTuple):
@@ -120,6 +122,8 @@ class Batch(NamedTuple):
     names: list[str]
     corrected: UInt8[Tensor, "b h w"] | None = None
     """What people said of their pixels, 255 where nothing; None where they said nothing at all."""
+    labels: UInt8[Tensor, "b h w"] | None = None
+    """Labels that were made before, of all its pictures (the second round); 255 where none is."""
 
 
 class Features(NamedTuple):

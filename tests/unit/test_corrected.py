@@ -26,7 +26,7 @@ from wsfcn.inference.folder import predict_folder
 from wsfcn.inference.predictor import Predictor
 from wsfcn.inference.pytorch import TorchNetwork
 from wsfcn.maps import resize
-from wsfcn.method.losses import corrected_loss
+from wsfcn.method.losses import labelled_loss
 from wsfcn.method.step import make_labels, said_cells, training_losses
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.report import worst_and_best
@@ -154,7 +154,7 @@ def test_a_mask_is_cut_and_mirrored_as_its_picture_is(factor):
     shares = []
     for seed in range(20):
         torch.manual_seed(seed)
-        image, corrected = transform(picture, mask)
+        image, corrected, _ = transform(picture, mask)
         assert corrected is not None
         assert corrected.shape == (64, 64)
         torch.manual_seed(seed)
@@ -261,10 +261,10 @@ def test_the_weight_of_a_correction_lies_between_its_area_and_one():
     whole = torch.zeros(1, 64, 64, dtype=torch.long)
     point = torch.full_like(whole, IGNORE)
     point[0, 5, 7] = 1
-    most, least = corrected_loss(logits, whole).item(), corrected_loss(logits, point).item()
+    most, least = labelled_loss(logits, whole).item(), labelled_loss(logits, point).item()
     assert most == pytest.approx(np.log(2))
     assert least == pytest.approx(np.log(2) * 64 ** (-2 * 0.25))
-    assert corrected_loss(logits, torch.full_like(whole, IGNORE)).item() == 0
+    assert labelled_loss(logits, torch.full_like(whole, IGNORE)).item() == 0
 
 
 def test_a_class_that_a_person_shows_needs_no_pseudo_label():

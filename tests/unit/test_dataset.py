@@ -9,7 +9,7 @@ from PIL import Image
 
 from wsfcn.config import DataSettings, OptimSettings
 from wsfcn.data.dataset import TrainingSet, ViewingSet, only, open_data, tag_vector
-from wsfcn.data.loading import EpochOrder
+from wsfcn.data.loading import EpochOrder, repeats
 from wsfcn.data.transforms import training_transform
 from wsfcn.errors import DataError, PictureError, PictureWarning, TagError
 from wsfcn.types import Classes
@@ -170,6 +170,30 @@ def test_epochs_differ_and_repeat():
 def test_resuming_skips_what_was_seen():
     whole = list(EpochOrder(12, seed=0, used=12))
     assert list(EpochOrder(12, seed=0, used=12, skip=6)) == whole[6:]
+
+
+def test_pictures_of_rare_classes_are_shown_more_often():
+    tags = torch.zeros(40, 2)
+    tags[:19, 0] = 1
+    tags[19:20, 1] = 1  # one in forty, where an even share is one in two
+    often = repeats(tags, 0.1)
+    assert often.tolist() == [1.0] * 19 + [pytest.approx(2)] + [1.0] * 20
+    assert repeats(tags, 1)[19] == 4  # no more than that
+    assert repeats(tags, 0).tolist() == [1.0] * 40
+    often[0] = 1.5
+    seen = list(EpochOrder(40, 0, 400, often=often))
+    assert len(set(seen)) == 400  # each under other augmentation
+    counts = np.bincount([position for _, position in seen], minlength=40)
+    assert counts[19] >= 18
+    assert 12 <= counts[0] <= 17
+    assert counts[1:19].max() <= 10
+    skipped = EpochOrder(40, 0, 400, often=often, skip=7)
+    assert list(skipped) == seen[7:]
+
+
+def test_without_rare_classes_the_order_is_the_plain_one():
+    plain = list(EpochOrder(12, seed=1, used=30))
+    assert list(EpochOrder(12, seed=1, used=30, often=torch.ones(12))) == plain
 
 
 def test_a_small_set_is_gone_through_several_times_each_under_other_augmentation():

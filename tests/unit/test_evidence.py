@@ -72,24 +72,29 @@ def test_every_cell_of_a_picture_without_the_class_counts():
 
 
 def test_a_class_is_local_where_cells_tell_its_tag_as_well_as_the_whole():
-    tags = np.array([[1.0, 1, 1]] * 5 + [[0.0, 0, 0]] * 5)
-    right, wrong = np.arange(10)[::-1] * 1.0, np.arange(10) * 1.0
-    cells, whole = np.stack([right, wrong, right], 1), np.stack([right, right, wrong], 1)
-    found = judge(cells, whole, tags, margin=5)
+    tags = np.array([[1.0, 1, 1]] * 50 + [[0.0, 0, 0]] * 50)
+    right, wrong = np.arange(100)[::-1] * 1.0, np.arange(100) * 1.0
+    cells, whole = np.stack([right, wrong, right], 1), np.stack([right, right, right], 1)
+    cells[:, 0] = whole[:, 0]
+    found = judge(cells, whole, tags, margin=20)
     assert found.local.tolist() == [True, False, True]
     assert found.from_cells[0] == found.from_whole[0] == 100
-    # A class with few pictures goes with the others: here two of them are worse from cells.
-    few = np.concatenate([tags, tags[:, :1] * 0], 1)
-    few[0, 3] = 1
-    worse, better = (np.concatenate([s, right[:, None]], 1) for s in (cells, whole))
-    worse[:, 2] = wrong
-    better[:, 2] = right
-    assert judge(worse, better, few, margin=5).local.tolist() == [True, False, False, False]
 
 
-def test_without_enough_held_out_pictures_no_class_is_local():
+def test_a_class_with_few_held_out_pictures_goes_with_the_others():
+    tags = np.array([[1.0, 1]] * 50 + [[0.0, 0]] * 50)
+    tags[1:, 1] = 0
+    right, wrong = np.arange(100)[::-1] * 1.0, np.arange(100) * 1.0
+    better, worse = np.stack([right, wrong], 1), np.stack([wrong, right], 1)
+    assert judge(better, worse, tags, margin=0).local.tolist() == [True, False]
+    tags[0, 1] = 0  # nothing is known of it
+    assert judge(better, worse, tags, margin=0).local.tolist() == [True, True]
+    assert judge(worse, better, tags, margin=0).local.tolist() == [False, False]
+
+
+def test_without_held_out_pictures_that_have_tags_no_class_is_local():
     scores = np.ones((2, 1))
-    assert not judge(scores, scores, np.array([[1.0], [0.0]]), margin=5).local.any()
+    assert not judge(scores, scores, np.zeros((2, 1)), margin=0).local.any()
 
 
 def test_it_learns_the_spot_and_not_the_leaf():

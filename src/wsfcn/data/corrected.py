@@ -96,6 +96,21 @@ def without_corrected(splits: Splits, corrected: Mapping[str, Path]) -> Splits:
     )
 
 
+def window(
+    mask: UInt8[np.ndarray, "h w"], box: Sequence[float], side: int
+) -> UInt8[np.ndarray, "side side"]:
+    """The labels inside a box: left, top, right, bottom, as shares of the picture.
+
+    Each pixel has the label of the nearest one.
+    """
+    height, width = mask.shape
+    left, top, right, bottom = box
+    centres = (np.arange(side) + 0.5) / side
+    rows = ((top + centres * (bottom - top)) * height).astype(int).clip(0, height - 1)
+    columns = ((left + centres * (right - left)) * width).astype(int).clip(0, width - 1)
+    return mask[rows[:, None], columns]
+
+
 def cropped(
     mask: UInt8[np.ndarray, "h w"], box: Sequence[float], side: int
 ) -> UInt8[np.ndarray, "side side"]:
@@ -109,12 +124,8 @@ def cropped(
     >>> cropped(mask, (0, 0, 1, 1), 2).tolist()
     [[255, 255], [255, 1]]
     """
-    height, width = mask.shape
     left, top, right, bottom = box
-    centres = (np.arange(side) + 0.5) / side
-    rows = ((top + centres * (bottom - top)) * height).astype(int).clip(0, height - 1)
-    columns = ((left + centres * (right - left)) * width).astype(int).clip(0, width - 1)
-    labels = mask[rows[:, None], columns]
+    labels = window(mask, box, side)
     said = np.nonzero(mask != IGNORE)
     ys, xs = (
         np.floor(((place + 0.5) / length - low) / (high - low) * side).astype(int)

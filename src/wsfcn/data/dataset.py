@@ -21,6 +21,7 @@ from wsfcn.data.classes import BACKGROUND, classes_of_objects, read_classes
 from wsfcn.data.corrected import find_corrected, without_corrected
 from wsfcn.data.forms import read_tags
 from wsfcn.data.forms.finding import PICTURE_FOLDERS, composed, posix, stem_of
+from wsfcn.data.rounds import SecondRound
 from wsfcn.data.splits import split
 from wsfcn.data.tagged import Tags
 from wsfcn.data.transforms import Transform, to_tensor
@@ -275,8 +276,10 @@ class TrainingSet(Dataset[Sample]):
         broken: int = 0,
         at_least: int | None = None,
         corrected: Mapping[str, Path] | None = None,
+        second: SecondRound | None = None,
     ) -> None:
         self.pictures = pictures
+        self.second = second
         self.allowed = broken
         self.at_least = at_least
         self.broken: set[int] = set()
@@ -302,11 +305,13 @@ class TrainingSet(Dataset[Sample]):
             return self[draw, (position + 1) % len(self.pictures)]
         path = self.corrected.get(picture.name)
         mask = self.classes.to_channels(read_mask(path), IGNORE) if path else None
+        made = self.second.labels(picture.name, draw) if self.second else None
+        labels = None if made is None else self.classes.to_channels(made, IGNORE)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(hash((self.seed, draw, position)) % 2**63)
-            crop = self.transform(opened, mask)
+            crop = self.transform(opened, mask, labels)
         tags = tag_vector(picture.tags, self.classes)
-        return Sample(crop.image, tags, picture.name, crop.corrected)
+        return Sample(crop.image, tags, picture.name, crop.corrected, crop.labels)
 
 
 class ViewingSet(Dataset[Sample | None]):
@@ -344,9 +349,12 @@ def only(samples: Sequence[Sample | None]) -> Batch | None:
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples of one size."""
-    images, tags, names, corrected = zip(*samples, strict=True)
-    said = None
-    if any(mask is not None for mask in corrected):
-        nothing = images[0].new_full(images[0].shape[1:], IGNORE, dtype=torch.uint8)
-        said = torch.stack([nothing if mask is None else mask for mask in corrected])
-    return Batch(torch.stack(images), torch.stack(tags), list(names), said)
+    images, tags, names, corrected, labels = zip(*samples, strict=True)
+    nothing = images[0].new_full(images[0].shape[1:], IGNORE, dtype=torch.uint8)
+    said, made = (
+        torch.stack([nothing if mask is None else mask for mask in masks])
+        if any(mask is not None for mask in masks)
+        else None
+        for masks in (corrected, labels)
+    )
+    return Batch(torch.stack(images), torch.stack(tags), list(names), said, made)

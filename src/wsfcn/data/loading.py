@@ -4,13 +4,32 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from wsfcn.data.dataset import TrainingSet, collate
+from wsfcn.data.rounds import PASSES
 from wsfcn.interrupts import obey_parent
 
-PASSES = 1_000_003
-"""More than there are epochs: the draws of an epoch's second pass lie beyond all first ones."""
+MOST = 4
+"""Times that a pass shows a picture of a rare class, at most."""
+
+
+def repeats(tags: Float[Tensor, "b n"], rarest: float) -> Float[Tensor, "b"]:
+    """How often a pass shows each picture, so that rare classes are seen.
+
+    A class that has less than ``rarest`` of an even share of the pictures, which is one in n, is
+    shown more often by what it lacks, up to `MOST` times; a picture by its rarest class.
+    (Repeat-factor sampling, LVIS, Gupta et al., 2019, appendix B, without its square root.)
+
+    >>> tags = torch.tensor([[1.0, 0], [1, 0], [1, 0], [1, 0], [1, 0], [1, 0], [1, 0], [1, 1]])
+    >>> repeats(tags, 0.5).tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0]
+    """
+    least = rarest / tags.shape[1]
+    often = (least / tags.mean(0).clamp(min=1e-9)).clamp(1, MOST)
+    return (tags * often).amax(1).clamp(min=1)
 
 
 class EpochOrder(Sampler[tuple[int, int]]):
@@ -18,7 +37,8 @@ class EpochOrder(Sampler[tuple[int, int]]):
 
     Yields pairs (draw, picture), and ``used`` of them over all processes: the pictures left over
     wait for a later epoch's order, and where there are too few, one order follows another, each
-    with a draw of its own. ``skip`` pictures of this process are passed over in the epoch
+    with a draw of its own. With ``often`` an order holds each picture so many times, of a fraction
+    by chance. ``skip`` pictures of this process are passed over in the epoch
     ``resumed``: those that a run had seen when it was cut off.
     """
 
@@ -32,8 +52,10 @@ class EpochOrder(Sampler[tuple[int, int]]):
         world: int = 1,
         resumed: int = 0,
         skip: int = 0,
+        often: Float[Tensor, "b"] | None = None,
     ) -> None:
         self.count, self.seed, self.rank, self.world = count, seed, rank, world
+        self.often = often
         self.used = used
         self.epoch = self.resumed = resumed
         self.skip = skip
@@ -47,14 +69,22 @@ class EpochOrder(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        orders = -(-self.used // self.count)
-        drawn = [
-            (self.epoch + again * PASSES, int(position))
-            for again in range(orders)
-            for position in torch.randperm(self.count, generator=generator)
-        ]
+        drawn: list[tuple[int, int]] = []
+        times = [0] * self.count
+        while len(drawn) < self.used:
+            for position in self._pass(generator):
+                drawn.append((self.epoch + times[position] * PASSES, position))
+                times[position] += 1
         start = self.skip if self.epoch == self.resumed else 0
         return iter(drawn[self.rank : self.used : self.world][start:])
+
+    def _pass(self, generator: torch.Generator) -> list[int]:
+        """All pictures in a random order, rare ones several times."""
+        held = torch.arange(self.count)
+        if self.often is not None and bool((self.often != 1).any()):
+            copies = (self.often + torch.rand(self.count, generator=generator)).long()
+            held = held.repeat_interleave(copies)
+        return held[torch.randperm(len(held), generator=generator)].tolist()
 
 
 def training_loader(

@@ -14,6 +14,7 @@ from torchvision.transforms.v2 import functional as TF
 
 from wsfcn.config import DataSettings
 from wsfcn.data.corrected import cropped as cropped_mask
+from wsfcn.data.corrected import window
 
 GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in a pixel's brightness (BT.601)."""
@@ -39,19 +40,23 @@ class Crop(NamedTuple):
     """RGB in [0, 1]."""
     corrected: UInt8[Tensor, "h w"] | None
     """What a person said of its pixels, where the picture has a corrected mask."""
+    labels: UInt8[Tensor, "h w"] | None
+    """Its labels, where it has some already."""
 
 
-Transform = Callable[[Image.Image, UInt8[np.ndarray, "h w"] | None], Crop]
+Mask = UInt8[np.ndarray, "_ _"] | None
+Transform = Callable[..., Crop]
+"""From a picture, and its corrected mask and its labels where it has them."""
 
 
 def training_transform(settings: DataSettings) -> Transform:
-    """Random crop, flip and colour jitter of a picture, and of the mask that goes with it.
+    """Random crop, flip and colour jitter of a picture, and of the masks that go with it.
 
-    The picture may be a reduced one, the mask has its full size. Randomness comes from torch's
-    global generator.
+    The picture may be a reduced one, the masks have sizes of their own. Randomness comes from
+    torch's global generator.
     """
 
-    def transform(picture: Image.Image, mask: UInt8[np.ndarray, "h w"] | None) -> Crop:
+    def transform(picture: Image.Image, corrected: Mask = None, labels: Mask = None) -> Crop:
         source: Any = picture
         top, left, height, width = RandomResizedCrop.get_params(
             source, list(settings.scale), list(settings.aspect)
@@ -62,17 +67,16 @@ def training_transform(settings: DataSettings) -> Transform:
             box=(left, top, left + width, top + height),
             reducing_gap=2.0,
         )
-        corrected = None
-        if mask is not None:
-            sides = (picture.width, picture.height) * 2
-            box = (left, top, left + width, top + height)
-            shares = [edge / side for edge, side in zip(box, sides, strict=True)]
-            corrected = cropped_mask(mask, shares, settings.crop)
+        sides = (picture.width, picture.height) * 2
+        box = (left, top, left + width, top + height)
+        shares = [edge / side for edge, side in zip(box, sides, strict=True)]
+        said = None if corrected is None else cropped_mask(corrected, shares, settings.crop)
+        made = None if labels is None else window(labels, shares, settings.crop)
         if torch.rand(()) < 0.5:
             cropped = cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            corrected = None if corrected is None else np.fliplr(corrected).copy()
+            said, made = (None if m is None else np.fliplr(m).copy() for m in (said, made))
         image = to_tensor(jittered(cropped, *drawn(settings.jitter)))
-        return Crop(image, None if corrected is None else torch.from_numpy(corrected))
+        return Crop(image, *(None if m is None else torch.from_numpy(m) for m in (said, made)))
 
     return transform
 

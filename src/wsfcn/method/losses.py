@@ -1,4 +1,4 @@
-"""The losses: tags against image scores, pseudo-labels and what people said against masks."""
+"""The losses: tags against image scores, pseudo-labels and known labels against masks."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from wsfcn.types import IGNORE
 
 SPARSE = 0.25
-"""How the weight of a correction grows with its area: 0 not at all, 1 in proportion."""
+"""How the weight of known labels grows with their area: 0 not at all, 1 in proportion."""
 
 
 def tag_loss(scores: Float[Tensor, "b n"], tags: Float[Tensor, "b n"]) -> Float[Tensor, ""]:
@@ -48,15 +48,16 @@ def mask_loss(
     return (weights * loss).mean((1, 2)) * complete
 
 
-def corrected_loss(
-    logits: Float[Tensor, "b c h w"], corrected: Int[Tensor, "b h w"]
+def labelled_loss(
+    logits: Float[Tensor, "b c h w"], labels: Int[Tensor, "b h w"]
 ) -> Float[Tensor, "b"]:
-    """Cross-entropy of each picture against what a person said of it; 0 where nothing was said.
+    """Cross-entropy of each picture against labels that are known: what a person said of it, or
+    what a second round is sure of; 0 where there is none.
 
-    The mean over the pixels of which something was said, times their share of the picture to the
-    power `SPARSE`. So a whole mask weighs as full supervision of its picture does, and a point,
-    which by its area would weigh nothing and by itself as much as a whole mask, is between the two.
+    The mean over the pixels with a label, times their share of the picture to the power `SPARSE`.
+    So a whole mask weighs as full supervision of its picture does, and a point, which by its area
+    would weigh nothing and by itself as much as a whole mask, is between the two.
     """
-    said = (corrected != IGNORE).float().mean((1, 2))
-    loss = F.cross_entropy(logits, corrected, ignore_index=IGNORE, reduction="none").mean((1, 2))
-    return loss * said.clamp(min=1e-12).pow(SPARSE - 1)
+    share = (labels != IGNORE).float().mean((1, 2))
+    loss = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none").mean((1, 2))
+    return loss * share.clamp(min=1e-12).pow(SPARSE - 1)

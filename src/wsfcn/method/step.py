@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from wsfcn.config import PseudoSettings
 from wsfcn.maps import resize, size_of
-from wsfcn.method.losses import corrected_loss, mask_loss, tag_loss
+from wsfcn.method.losses import labelled_loss, mask_loss, tag_loss
 from wsfcn.method.pseudo import (
     Candidates,
     activation_masks,
@@ -42,7 +42,8 @@ def training_losses(
     ``own_share`` is the weight of the network's own masks in labels from activations. A
     ``teacher``, the moving average of the network in evaluation mode, makes the labels in its place
     (Mean Teachers, Tarvainen and Valpola, 2017). What people said of a pixel is its label; the rest
-    of their pictures goes on with tags.
+    of their pictures goes on with tags. Where the batch brings labels of a second round, those are
+    the labels.
     """
     if not warm:
         from_tags = tag_loss(model.scores(batch.image), batch.tags)
@@ -51,6 +52,8 @@ def training_losses(
 
     prediction = model(batch.image)
     from_tags = tag_loss(prediction.scores, batch.tags)
+    if batch.labels is not None:
+        return second_round_losses(prediction, batch, settings, from_tags)
     taught = _taught(prediction, batch, teacher)
     local = local_masks(model, batch)
     labels = make_labels(batch, taught, settings, own_share, local)
@@ -73,8 +76,25 @@ def training_losses(
     return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
 
 
+def second_round_losses(
+    prediction: Prediction, batch: Batch, settings: PseudoSettings, from_tags: Float[Tensor, ""]
+) -> Losses:
+    """The losses of a batch that brings its labels: no labels are made, and no teacher is asked."""
+    assert batch.labels is not None
+    made = batch.labels[:, None].float()
+    labels = F.interpolate(made, size_of(prediction.logits), mode="nearest")[:, 0].long()
+    from_people = torch.zeros_like(from_tags)
+    if batch.corrected is not None:
+        labels = labels.masked_fill(said_cells(batch.corrected, size_of(labels)), IGNORE)
+        from_people = said_loss(prediction, batch.corrected)
+    from_masks = labelled_loss(prediction.logits, labels).mean()
+    from_masks = from_masks + settings.corrected_weight * from_people
+    coverage = (batch.labels != IGNORE).float().mean()
+    return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
+
+
 def said_loss(prediction: Prediction, corrected: UInt8[Tensor, "b h w"]) -> Float[Tensor, ""]:
-    """The mean over the pictures of `corrected_loss`.
+    """The mean over the pictures of `labelled_loss`.
 
     It is computed at the crop's full size, so that a scribble of one pixel's width counts, and for
     those pictures alone of which something was said.
@@ -83,7 +103,7 @@ def said_loss(prediction: Prediction, corrected: UInt8[Tensor, "b h w"]) -> Floa
     if not len(who):
         return prediction.logits.new_zeros(())
     logits = resize(prediction.logits[who], size_of(corrected), align_corners=True)
-    return corrected_loss(logits, corrected[who].long()).sum() / len(corrected)
+    return labelled_loss(logits, corrected[who].long()).sum() / len(corrected)
 
 
 def said_cells(corrected: UInt8[Tensor, "b h w"], size: tuple[int, int]) -> Bool[Tensor, "b y x"]:

@@ -17,6 +17,7 @@ from wsfcn.data.dataset import TaggedPicture, TaggedPictures
 from wsfcn.errors import CheckpointError, PictureError, SettingError
 from wsfcn.files import is_temporary
 from wsfcn.images import read_picture
+from wsfcn.training.relabel import FOLDER as LABELS
 from wsfcn.truth import Truth, check_size, check_values
 from wsfcn.types import Classes
 from wsfcn.verdicts import FILE as BELIEFS
@@ -116,10 +117,10 @@ def check_resumable(
         )
     saved, asked = content["wsfcn"]["settings"]["model"], to_dict(settings.model)
     for name, value in asked.items():
-        if name != "weights" and saved.get(name) != value:
+        if name != "weights" and saved.get(name, value) != value:
             raise SettingError(
                 f"model.{name.replace('_', '-')}: {value}, but {path} was trained with "
-                f"{saved.get(name)}; start a new training"
+                f"{saved[name]}; start a new training"
             )
     epochs = settings.optim.all_epochs
     if content["epoch"] >= epochs:
@@ -142,7 +143,7 @@ def clear_folder(run: RunSettings, *, resumed: bool) -> None:
 
     Of one that was killed, files may be left whose writing had begun.
     """
-    folders = [run.out, run.out / "checkpoints", run.out / "snapshots"]
+    folders = [run.out, *(run.out / name for name in ("checkpoints", "snapshots", LABELS))]
     if rank_zero_only.rank == 0:
         for path in (path for folder in folders for path in folder.glob(".*")):
             if is_temporary(path):

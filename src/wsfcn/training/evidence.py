@@ -32,8 +32,8 @@ STEPS, BATCH, RATE, DECAY = 900, 8, 2e-3, 1e-3
 PROBE_STEPS = 300
 HELD_OUT = 5
 """Every so many pictures one is kept to judge by."""
-FEW = 5
-"""Held-out pictures with a class, below which it goes with the mean of the classes."""
+PRIOR = 10
+"""Held-out pictures whose word the other classes have on one."""
 
 
 class Looked(NamedTuple):
@@ -104,13 +104,18 @@ def judge(
     tags: Float[np.ndarray, "b n"],
     margin: float,
 ) -> Judged:
-    """A class is local where cells tell its tag at most ``margin`` points worse than the whole."""
+    """A class is local where cells tell its tag at most ``margin`` points worse than the whole.
+
+    A few held-out pictures are a poor judge, and the classes of a set are alike: the gain of a
+    class is drawn towards the mean of the classes, as by `PRIOR` more pictures with that gain.
+    """
     cells, whole = (average_precisions(s, tags.astype(np.int64)) for s in (from_cells, from_whole))
-    known = tags.sum(0) >= FEW
-    if not known.any():
+    count, gain = tags.sum(0), np.nan_to_num(cells - whole)
+    if not count.any():
         return Judged(cells, whole, np.zeros(tags.shape[1], bool))
-    gain = np.where(known, cells - whole, (cells - whole)[known].mean())
-    return Judged(cells, whole, gain >= -margin)
+    mean = gain[count > 0].mean()
+    drawn_in = (count * gain + PRIOR * mean) / (count + PRIOR)
+    return Judged(cells, whole, drawn_in >= -margin)
 
 
 @torch.no_grad()

@@ -8,27 +8,31 @@ import lightning as L
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
+from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from wsfcn.checkpoint import header
 from wsfcn.config import TrainSettings
-from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, only
-from wsfcn.data.loading import EpochOrder, training_loader
+from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, only, tag_vector
+from wsfcn.data.loading import EpochOrder, repeats, training_loader
 from wsfcn.data.transforms import smallest_side, training_transform
-from wsfcn.errors import MaskError, PictureError, PictureWarning
+from wsfcn.errors import DataError, MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix
 from wsfcn.files import fingerprint
 from wsfcn.interrupts import obey_parent
 from wsfcn.maps import nearest, resize, size_of
 from wsfcn.method.step import training_losses
 from wsfcn.models.segmenter import Segmenter
+from wsfcn.terminal import say
 from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.beliefs import Masks, beliefs_of, figures_of
+from wsfcn.training.checkpoints import KeepCheckpoints
 from wsfcn.training.guard import Guard, finite_prediction
 from wsfcn.training.judge import Look, cells_of, judge, overlap_of, sample_of, shares_of
 from wsfcn.training.optim import build_optimizer, build_schedule
 from wsfcn.training.processes import gathered
+from wsfcn.training.relabel import clear, is_made, mark, missing, second_round, write_round
 from wsfcn.truth import Truth
 from wsfcn.types import Batch
 from wsfcn.verdicts import Belief
@@ -50,6 +54,9 @@ class SegmentationTraining(L.LightningModule):
         self.settings = settings
         self.guard = Guard(model, skip=settings.optim.skip_nonfinite)
         self.learned_before: frozenset[str] = frozenset()
+        self.second = second_round(settings)
+        self.relabelled = False
+        """Whether the labels of the second round were made since this training was started."""
         self.sample = {name: n for n, name in enumerate(sample_of(data.val, data.classes))}
         self.cells: dict[int, Tensor | None] = {}
         """Frozen features of sampled validation pictures, by their place; they never change."""
@@ -76,6 +83,7 @@ class SegmentationTraining(L.LightningModule):
         seen = loop.epoch_loop.batch_progress.current.processed if loop.restarting else 0
         if seen >= self.steps_per_epoch:
             epoch, seen = epoch + 1, 0
+        self._look_for_labels(epoch, seen)
         order = EpochOrder(
             len(self.data.train),
             settings.seed,
@@ -84,6 +92,7 @@ class SegmentationTraining(L.LightningModule):
             world=world,
             resumed=epoch,
             skip=seen * per_process,
+            often=self.often,
         )
         pictures = TrainingSet(
             self.data.train,
@@ -93,8 +102,66 @@ class SegmentationTraining(L.LightningModule):
             settings.data.broken,
             smallest_side(settings.data),
             self.data.corrected,
+            self.second,
         )
         return training_loader(pictures, order, per_process, settings.run.workers)
+
+    def _look_for_labels(self, epoch: int, seen: int) -> None:
+        """Before an epoch is loaded, in which some steps were ``seen``: labels of a second round
+        are there when it has come, and none before."""
+        if self.second is None:
+            return
+        if epoch < self.second.epoch:
+            if self.trainer.is_global_zero:
+                clear(self.second)
+        elif epoch == self.second.epoch and not seen:
+            self._relabel()
+        elif not is_made(self.second):
+            raise DataError(missing(self.second))
+
+    def on_train_epoch_start(self) -> None:
+        # Its pictures are loaded after this; those of a resumed training were before.
+        if self.second and self.current_epoch == self.second.epoch and not self.relabelled:
+            self._relabel()
+
+    def _relabel(self) -> None:
+        """Make the labels of the second round, of the pictures that it will show."""
+        assert self.second is not None
+        trainer, settings = self.trainer, self.settings
+        shown = self.steps_per_epoch * settings.optim.batch
+        order = EpochOrder(len(self.data.train), settings.seed, shown, often=self.often)
+        places: set[int] = set()
+        for epoch in range(self.second.epoch, settings.optim.all_epochs):
+            order.set_epoch(epoch)
+            places.update(place for _, place in order)
+        mine = [
+            self.data.train[n] for n in sorted(places)[trainer.global_rank :: trainer.world_size]
+        ]
+        if trainer.is_global_zero:
+            clear(self.second)
+        trainer.strategy.barrier()
+        if trainer.is_global_zero:
+            mine = track(mine, "Labelling", transient=True)
+        model = self.teacher or self.model
+        learns = model.training
+        sure = write_round(
+            self.second, model.eval(), mine, self.data.classes, settings, self._between
+        )
+        model.train(learns)
+        trainer.strategy.barrier()
+        if trainer.is_global_zero:
+            mark(self.second, len(places))
+            made = f"labels of {len(places)} pictures made anew"
+            say(f"{made}: sure of {100 * sure:.0f} % of the pixels of tagged ones")
+        self.relabelled = True
+
+    def _between(self) -> None:
+        """Between two pictures a training that was asked to stop does."""
+        if self.trainer.world_size == 1:
+            callbacks: list[Any] = self.trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
+            for callback in callbacks:
+                if isinstance(callback, KeepCheckpoints):
+                    callback.obey(self.trainer)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Whole validation pictures, one at a time; each process has its share of them."""
@@ -259,6 +326,12 @@ class SegmentationTraining(L.LightningModule):
             f"model.{name}": value for name, value in checkpoint["state_dict"].items()
         }
         self.learned_before = frozenset(checkpoint["wsfcn"].get("corrected", ()))
+
+    @cached_property
+    def often(self) -> Tensor:
+        """How often each training picture is shown in a pass."""
+        tags = [tag_vector(picture.tags, self.data.classes) for picture in self.data.train]
+        return repeats(torch.stack(tags), self.settings.data.rarest)
 
     @cached_property
     def corrected(self) -> frozenset[str]:

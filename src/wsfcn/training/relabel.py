@@ -1,0 +1,130 @@
+"""A second round: on the way, whole pictures get new labels, from several views of the network.
+
+The labels of a step are made from one crop, which the network sees as it learns from it. Once it
+has learned, several views of the whole picture, its tags, and leaving out what is not sure make
+far better ones, and they are made once: docs/log.md, 45, has figures. That labels for a last
+training come from a network's predictions in several views is how multi-stage methods work, such
+as IRN (Ahn et al., 2019), section 5; that it is the same training that goes on is ours.
+"""
+
+import math
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from wsfcn.config import PseudoSettings, TrainSettings
+from wsfcn.data.dataset import TaggedPicture, tag_vector
+from wsfcn.data.rounds import SecondRound
+from wsfcn.data.transforms import to_tensor
+from wsfcn.errors import PictureError
+from wsfcn.files import write_lines
+from wsfcn.images import reduced, write_mask
+from wsfcn.maps import resize, size_of
+from wsfcn.models.segmenter import Segmenter
+from wsfcn.types import IGNORE, Classes, Prediction
+
+FOLDER = "labels"
+MADE = "made.txt"
+"""The file that says that all labels are there."""
+LEAST = 32
+"""Pixels of a view's shorter side, at least."""
+
+
+def second_round(settings: TrainSettings) -> SecondRound | None:
+    """Where and from which epoch on there are new labels; None without a second round.
+
+    There is none either where the network's own masks would not have shared in the labels before.
+    """
+    pseudo, epochs = settings.pseudo, settings.optim.all_epochs
+    first = math.ceil(pseudo.relabel_after * epochs)
+    before = max(settings.optim.warmup + 1, pseudo.own_after)
+    if not pseudo.relabel_after or not before < first < epochs:
+        return None
+    return SecondRound(settings.run.out / FOLDER, first)
+
+
+@torch.inference_mode()
+def sure_labels(
+    network: Callable[[Tensor], Prediction],
+    image: Float[Tensor, "1 3 h w"],
+    tags: Float[Tensor, "1 n"],
+    settings: PseudoSettings,
+) -> tuple[UInt8[Tensor, "h w"], float]:
+    """Labels of a picture by channel, 255 where the network is not sure; and the share it is of.
+
+    The masks of the views are averaged; of the background and the tagged classes the strongest
+    wins, where its share of them is above ``sure``.
+    """
+    size = size_of(image)
+    total = torch.zeros(())
+    for n, scale in enumerate(settings.relabel_scales):
+        scaled = [max(LEAST, round(scale * side)) for side in size]
+        view = F.interpolate(image, scaled, mode="bilinear", antialias=True)
+        masks = network(view if n else view.flip(-1)).logits.softmax(1)
+        total = total + resize(masks if n else masks.flip(-1), size, align_corners=True)
+    present = torch.cat([torch.ones_like(tags[:, :1]), tags], 1)[..., None, None]
+    shares = total * present
+    strength, labels = (shares / shares.sum(1, keepdim=True).clamp(min=1e-9)).max(1)
+    sure = strength[0] > settings.sure
+    return labels[0].byte().masked_fill(~sure, IGNORE), float(sure.float().mean())
+
+
+def write_round(
+    made: SecondRound,
+    model: Segmenter,
+    pictures: Iterable[TaggedPicture],
+    classes: Classes,
+    settings: TrainSettings,
+    between: Callable[[], None],
+) -> float:
+    """Write labels of the pictures that can be read; returns the mean share of sure pixels.
+
+    A picture without a tag is background as a whole. ``between`` is called before each.
+    """
+    device, side = model.mean.device, settings.data.longest_side
+    shares = []
+    for picture in pictures:
+        between()
+        try:
+            opened = reduced(picture.open(side), side)
+        except PictureError:
+            continue  # training says so, and counts them
+        labels = torch.zeros(opened.height, opened.width, dtype=torch.uint8)
+        if picture.tags:
+            image = to_tensor(opened)[None].to(device)
+            tags = tag_vector(picture.tags, classes)[None].to(device)
+            labels, share = sure_labels(model, image, tags, settings.pseudo)
+            shares.append(share)
+        mask = classes.of_channels(labels.cpu().numpy())
+        write_mask(made.path(picture.name), mask, background=classes.background)
+    return sum(shares) / max(len(shares), 1)
+
+
+def clear(made: SecondRound) -> None:
+    """Remove the labels of a round before."""
+    shutil.rmtree(made.folder, ignore_errors=True)
+
+
+def mark(made: SecondRound, count: int) -> None:
+    """Say that all labels are there."""
+    line = f"labels of {count} training pictures, made by the training before epoch"
+    write_lines(made.folder / MADE, [f"{line} {made.epoch + 1}"])
+
+
+def is_made(made: SecondRound) -> bool:
+    """Whether all labels are there."""
+    return (made.folder / MADE).exists()
+
+
+def missing(made: SecondRound) -> str:
+    """The words for a training that cannot go on without its labels."""
+    folder: Path = made.folder
+    return (
+        f"{folder}: the labels that the training made before epoch {made.epoch + 1} are not there; "
+        "put them back, or start anew with --run.overwrite"
+    )

@@ -1,0 +1,172 @@
+"""The second round: which labels are made, from what and when, and what an interrupt leaves."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+
+import tiny
+from wsfcn.config import OptimSettings, PseudoSettings, TrainSettings
+from wsfcn.data.dataset import TrainingSet, open_data
+from wsfcn.data.rounds import PASSES, SecondRound
+from wsfcn.data.transforms import training_transform
+from wsfcn.errors import DataError
+from wsfcn.figures import read_figures
+from wsfcn.images import read_mask, write_mask
+from wsfcn.method.step import second_round_losses
+from wsfcn.training import relabel
+from wsfcn.training.relabel import second_round, sure_labels
+from wsfcn.training.run import train
+from wsfcn.types import IGNORE, Batch, Prediction
+
+EPOCHS, STEPS, FIRST = 5, 2, 3
+
+
+class Bright(torch.nn.Module):
+    """Sees the first class where it is red, the second where it is green, as sure as it is so."""
+
+    def forward(self, image):
+        logits = torch.cat([torch.full_like(image[:, :1], 2), 8 * image[:, :2]], 1)
+        return Prediction(logits, logits[:, 1:].amax((2, 3)))
+
+
+def test_labels_are_those_that_are_sure_of_the_tagged_classes():
+    image = torch.zeros(1, 3, 64, 96)
+    image[:, 0, :, :32] = 1  # sure of the first
+    image[:, 1, :, 32:64] = 1  # of the second, which is not tagged
+    image[:, 0, :, 64:] = 0.25  # as much background as the first
+    labels, share = sure_labels(Bright(), image, torch.tensor([[1.0, 0]]), PseudoSettings())
+    assert (labels[:, :24] == 1).all()
+    assert (labels[:, 40:56] == 0).all()
+    assert (labels[:, 72:] == IGNORE).all()
+    assert share == pytest.approx((labels != IGNORE).float().mean().item())
+
+
+def test_labels_of_mirrored_views_lie_where_the_picture_does():
+    image = torch.zeros(1, 3, 64, 64)
+    image[:, 0, :, :32] = 1
+    settings = PseudoSettings(relabel_scales=(1.0,))  # the mirrored view alone
+    labels, _ = sure_labels(Bright(), image, torch.ones(1, 2), settings)
+    assert (labels[:, :32] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("after", "epochs", "first"),
+    [(0.6, 8, 5), (0.6, 5, 3), (0, 8, None), (0.6, 3, None), (1, 8, None)],
+)
+def test_it_begins_when_the_networks_masks_have_learned(after, epochs, first):
+    settings = TrainSettings(
+        optim=OptimSettings(epochs=epochs), pseudo=PseudoSettings(relabel_after=after)
+    )
+    found = second_round(settings)
+    assert (found and found.epoch) == first
+
+
+def test_samples_bring_their_labels_from_its_first_epoch_on(tmp_path):
+    settings = tiny.settings(tiny.scenes(tmp_path / "scenes", 1), tmp_path / "run").data
+    data = open_data(settings)
+    made = SecondRound(tmp_path / "labels", 2)
+    drawn = np.full((64, 64), IGNORE, np.uint8)
+    drawn[:, :32] = 3
+    write_mask(made.path(data.train[0].name), drawn)
+    pictures = TrainingSet(data.train, data.classes, training_transform(settings), 0, second=made)
+    assert pictures[1, 0].labels is None
+    assert pictures[1 + PASSES, 0].labels is None  # its second time in the same epoch
+    assert pictures[2, 1].labels is None  # it has none
+    later = pictures[2 + PASSES, 0].labels
+    assert later is not None
+    assert later.unique().tolist() == [3, IGNORE]
+    columns = (later == 3).float().mean(0)
+    assert set(columns.tolist()) == {0.0, 1.0}  # mirrored or not, they go along
+
+
+def test_the_loss_is_that_of_the_labels_that_are_there():
+    logits = torch.zeros(1, 2, 4, 4)
+    prediction = Prediction(logits, torch.zeros(1, 1))
+    labels = torch.full((1, 16, 16), IGNORE, dtype=torch.uint8)
+    labels[:, :8] = 1
+    batch = Batch(torch.zeros(1, 3, 16, 16), torch.ones(1, 1), ["a"], labels=labels)
+    found = second_round_losses(prediction, batch, PseudoSettings(), torch.tensor(0.5))
+    # Half of the pixels have a label, and each of them costs log 2.
+    assert found.masks.item() == pytest.approx(np.log(2) * 0.5**0.25)
+    assert found.total.item() == pytest.approx(0.5 + found.masks.item())
+    assert found.coverage.item() == 0.5
+
+
+class Stop(Callback):
+    """Ctrl-C at a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer, *_more):
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tiny.scenes(tmp_path_factory.mktemp("data") / "scenes", STEPS)
+
+
+@pytest.fixture(scope="module")
+def whole(root, tmp_path_factory):
+    """A training that nothing stopped."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return train(tiny.settings(root, out, optim={"epochs": EPOCHS}))
+
+
+def losses(run):
+    rows = read_figures(run / "metrics.csv").rows
+    return {row["step"]: row["loss/total"] for row in rows if "loss/total" in row}
+
+
+def test_labels_lie_in_the_run_folder(root, whole):
+    names = {path.stem for path in (whole / "labels").glob("*.png")}
+    assert names == {path.stem for path in (root / "images").glob("*") if path.stem in names}
+    assert len(names) == tiny.BATCH * STEPS
+    assert (whole / "labels" / "made.txt").read_text().startswith("labels of 16 training pictures")
+    found = {
+        int(k) for path in (whole / "labels").glob("*.png") for k in np.unique(read_mask(path))
+    }
+    assert found - {IGNORE} <= set(range(9))
+
+
+@pytest.mark.parametrize("step", [FIRST * STEPS, FIRST * STEPS + 1])
+def test_a_training_that_was_stopped_goes_on_with_its_labels(root, whole, tmp_path, step):
+    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS})
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, callbacks=[Stop(step)])
+    train(settings, tmp_path / "run")
+    assert losses(tmp_path / "run") == losses(whole)
+
+
+def test_one_stopped_while_it_labels_labels_again(root, whole, tmp_path, monkeypatch):
+    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS})
+    written = []
+
+    def write(path, mask, **more):
+        written.append(path)
+        if len(written) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        write_mask(path, mask, **more)
+
+    monkeypatch.setattr(relabel, "write_mask", write)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings)
+    assert len(written) == 3
+    assert not (tmp_path / "run/labels/made.txt").exists()
+    train(settings, tmp_path / "run")
+    assert losses(tmp_path / "run") == losses(whole)
+
+
+def test_without_its_labels_it_does_not_go_on(root, tmp_path):
+    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS})
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, callbacks=[Stop(FIRST * STEPS + 1)])
+    relabel.clear(SecondRound(tmp_path / "run/labels", FIRST))
+    with pytest.raises(DataError, match="labels that the training made before epoch 4"):
+        train(settings, tmp_path / "run")
