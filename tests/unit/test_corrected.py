@@ -20,9 +20,11 @@ from wsfcn.data.transforms import training_transform
 from wsfcn.deploy.pretrained import load_pretrained, save_pretrained
 from wsfcn.errors import DataError, MaskError
 from wsfcn.evaluation import background_curve, evaluate_folder
-from wsfcn.files import fingerprint
+from wsfcn.exchange.convert import convert
+from wsfcn.files import fingerprint, write_lines
 from wsfcn.images import read_mask, was_taught, write_mask
 from wsfcn.inference.folder import predict_folder
+from wsfcn.inference.forms import predict_form
 from wsfcn.inference.predictor import Predictor
 from wsfcn.inference.pytorch import TorchNetwork
 from wsfcn.maps import resize
@@ -300,6 +302,14 @@ def test_masks_say_what_their_network_learned_and_are_measured_nowhere(root, tmp
     for name in ("02", "03"):
         write_mask(truth / f"{name}.png", np.zeros((6, 8), np.uint8))
     assert [was_taught(out / f"{name}.png") for name in ("02", "03")] == [True, False]
+    # It stays with the masks, whichever way they go.
+    write_lines(out / "classes.txt", made.classes.names)
+    predict_form(predictor, pictures, "masks", tmp_path / "straight")
+    convert(out, "voc", tmp_path / "voc")
+    convert(tmp_path / "voc", "masks", tmp_path / "back")
+    for folder in ("straight", "voc/SegmentationClass", "back"):
+        found = [was_taught(tmp_path / folder / f"{name}.png") for name in ("02", "03")]
+        assert found == [True, False], folder
     for compare in (evaluate_folder, background_curve):
         with pytest.raises(MaskError, match=r"learned from a corrected mask .* --names FILE"):
             compare(out, truth, made.classes)

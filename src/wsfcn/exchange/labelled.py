@@ -38,6 +38,9 @@ class Labelled:
     """Where it lies, if that is known."""
     scores: Mapping[int, float] = field(default_factory=dict)
     """How sure the classes in it are, by index, in 0..1."""
+    taught: bool = False
+    """Whether its network learned from a corrected mask of it; masks as files say so, other forms
+    have no room for it."""
 
     @property
     def size(self) -> tuple[int, int]:

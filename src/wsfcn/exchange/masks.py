@@ -14,7 +14,7 @@ from wsfcn.data.classes import read_classes
 from wsfcn.errors import MaskError, TagError
 from wsfcn.exchange.labelled import Collection, Given, Labelled, Wanted
 from wsfcn.files import keep_inputs, write_lines
-from wsfcn.images import read_mask, write_mask
+from wsfcn.images import read_mask, was_taught, write_mask
 from wsfcn.types import IGNORE, Classes
 
 CLASSES = "classes.txt"
@@ -48,6 +48,7 @@ def read_folder(source: Path, classes: Classes, wanted: Wanted) -> Iterator[Labe
             labels=classes.to_channels(labels),
             file=place.file,
             picture=place.picture,
+            taught=was_taught(path),
         )
 
 
@@ -80,4 +81,5 @@ def write(out: Path, collection: Collection, given: Given) -> None:
         if picture.picture:
             keep_inputs([given.out / f"{picture.name}.png"], [picture.picture])
         background = collection.classes.background
-        write_mask(out / f"{picture.name}.png", picture.labels, background=background)
+        target = out / f"{picture.name}.png"
+        write_mask(target, picture.labels, background=background, taught=picture.taught)

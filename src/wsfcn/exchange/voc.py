@@ -20,7 +20,7 @@ from wsfcn.exchange.labelled import UNSAID, Collection, Given, Labelled, Wanted,
 from wsfcn.exchange.masks import checked, files_in
 from wsfcn.exchange.shapes import NO_LABEL
 from wsfcn.files import read_lines, write_lines
-from wsfcn.images import decoding, voc_palette, write_mask
+from wsfcn.images import decoding, voc_palette, was_taught, write_mask
 from wsfcn.types import IGNORE, Classes
 
 FOLDER = "SegmentationClass"
@@ -76,7 +76,13 @@ def read_folder(
             labels[labels == 0] = wanted.rest
         file = path.relative_to(source / FOLDER).with_suffix(".jpg").as_posix()
         place = wanted.place(file, labels.shape[::-1], path)
-        yield Labelled(name=place.name, labels=labels, file=place.file, picture=place.picture)
+        yield Labelled(
+            name=place.name,
+            labels=labels,
+            file=place.file,
+            picture=place.picture,
+            taught=was_taught(path),
+        )
 
 
 def read_coloured(path: Path, values: dict[tuple[int, ...], int]) -> UInt8[np.ndarray, "h w"]:
@@ -123,6 +129,6 @@ def write_folder(out: Path, collection: Collection, split: str, more: dict[str, 
         if IGNORE not in more.values() and (labels == IGNORE).any():
             labels = np.where(labels == IGNORE, np.uint8(0), labels)
             collection.notes[NO_LABEL] += 1
-        write_mask(out / FOLDER / f"{picture.name}.png", labels)
+        write_mask(out / FOLDER / f"{picture.name}.png", labels, taught=picture.taught)
         names.append(picture.name)
     write_lines(out / "ImageSets" / "Segmentation" / f"{split}.txt", names)

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from wsfcn.exchange.convert import given_for, masks_as, write
 from wsfcn.exchange.labelled import Collection, Labelled
 from wsfcn.exchange.pictures import name_of
 from wsfcn.exchange.regions import Regions
-from wsfcn.files import keep_inputs
+from wsfcn.files import fingerprint, keep_inputs
 from wsfcn.inference.folder import ahead, pictures_per_second, read
 from wsfcn.inference.outputs import Segmentation
 from wsfcn.inference.predictor import Predictor
@@ -56,6 +57,7 @@ def predict_form(
     keep_inputs([out], [*pictures, *inputs])
     files = files or files_below(pictures)
     broken: list[PictureError] = []
+    learned = predictor.network.corrected
     with ThreadPoolExecutor(2) as pool, pictures_per_second() as progress:
 
         def segmented() -> Iterator[Labelled]:
@@ -66,7 +68,9 @@ def predict_form(
                 if isinstance(picture, PictureError):
                     broken.append(picture)
                 else:
-                    yield labelled(predictor.predict(picture), files[path], path)
+                    found = predictor.predict(picture)
+                    taught = bool(learned) and fingerprint(path) in learned
+                    yield labelled(replace(found, taught=taught), files[path], path)
 
         collection = Collection(predictor.classes.with_background, segmented())
         count, notes = write(to, masks_as(predictor.classes, to, collection), given, add=add)
@@ -98,4 +102,11 @@ def labelled(found: Segmentation, file: str, path: Path) -> Labelled:
         if region.any():
             inside = found.probabilities[name][region]
             scores[k] = round(float(inside.mean(dtype="float64")), 4)
-    return Labelled(name=name_of(file), labels=labels, file=file, picture=path, scores=scores)
+    return Labelled(
+        name=name_of(file),
+        labels=labels,
+        file=file,
+        picture=path,
+        scores=scores,
+        taught=found.taught,
+    )
