@@ -45,11 +45,21 @@ def test_labels_are_those_that_are_sure_of_the_tagged_classes():
     assert share == pytest.approx((labels != IGNORE).float().mean().item())
 
 
+def test_a_picture_in_which_a_tagged_class_is_nowhere_has_no_labels():
+    image = torch.zeros(1, 3, 64, 64)
+    image[:, 0, :, :32] = 1
+    labels, share = sure_labels(Bright(), image, torch.ones(1, 2), PseudoSettings())
+    assert (labels == IGNORE).all()
+    assert share == 0
+    alone, _ = sure_labels(Bright(), image, torch.tensor([[1.0, 0]]), PseudoSettings())
+    assert {0, 1} <= set(alone.unique().tolist())
+
+
 def test_labels_of_mirrored_views_lie_where_the_picture_does():
     image = torch.zeros(1, 3, 64, 64)
     image[:, 0, :, :32] = 1
     settings = PseudoSettings(relabel_scales=(1.0,))  # the mirrored view alone
-    labels, _ = sure_labels(Bright(), image, torch.ones(1, 2), settings)
+    labels, _ = sure_labels(Bright(), image, torch.tensor([[1.0, 0]]), settings)
     assert (labels[:, :32] == 1).all()
 
 

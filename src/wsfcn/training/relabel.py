@@ -58,7 +58,8 @@ def sure_labels(
     """Labels of a picture by channel, 255 where the network is not sure; and the share it is of.
 
     The masks of the views are averaged; of the background and the tagged classes the strongest
-    wins, where its share of them is above ``sure``.
+    wins, where its share of them is above ``sure``. Where a tagged class wins nowhere, its pixels
+    are among the others', and the picture has no label at all, as in `mask_loss`.
     """
     size = size_of(image)
     total = torch.zeros(())
@@ -71,6 +72,8 @@ def sure_labels(
     shares = total * present
     strength, labels = (shares / shares.sum(1, keepdim=True).clamp(min=1e-9)).max(1)
     sure = strength[0] > settings.sure
+    found = torch.bincount(labels[0][sure], minlength=shares.shape[1])[1:] > 0
+    sure &= (found | (tags[0] == 0)).all()
     return labels[0].byte().masked_fill(~sure, IGNORE), float(sure.float().mean())
 
 
