@@ -114,7 +114,10 @@ def write_labels(
 
 
 class Snapshots(Callback):
-    """After each epoch a sheet of training pictures: picture, mask, refined masks, labels."""
+    """After each epoch a sheet of training pictures: picture, mask, refined masks, labels.
+
+    The labels are those that a step makes, and in the second round those that were made for it.
+    """
 
     def __init__(self, folder: Path, data: TaggedPictures, settings: TrainSettings) -> None:
         step = max(1, len(data.train) // 6)
@@ -133,9 +136,21 @@ class Snapshots(Callback):
             found = labels_of(model, collate([sample]), self.pseudo, pl_module.own_share)
             picture = Image.fromarray((sample.image * 255).byte().permute(1, 2, 0).numpy())
             refined = overlay(picture, found.strongest, found.strength)
-            tiles = [overlay(picture, found.mask), refined, overlay(picture, found.labels)]
+            made = self._made(pl_module, sample, trainer.current_epoch)
+            labels = found.labels if made is None else made
+            tiles = [overlay(picture, found.mask), refined, overlay(picture, labels)]
             rows.append(beside([picture, *tiles]))
         if not rows:
             return
         with atomic(self.folder / f"epoch-{trainer.current_epoch + 1:03}.jpg") as name:
             sheet(rows, 2).save(name, quality=85)
+
+    def _made(
+        self, training: SegmentationTraining, sample: Sample, epoch: int
+    ) -> UInt8[np.ndarray, "h w"] | None:
+        """The labels of the second round, by channel, at the size of a sample; None without any."""
+        made = training.second.labels(sample.name, epoch) if training.second else None
+        if made is None:
+            return None
+        labels = torch.from_numpy(self.view.classes.to_channels(made, IGNORE))
+        return nearest(labels, size_of(sample.image)).numpy()
