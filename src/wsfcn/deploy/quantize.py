@@ -19,6 +19,9 @@ from wsfcn.levels import Levels
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+INTEGERS = ("Conv", "Clip", "Relu")
+"""Operators in integers. What cuts a convolution's values off belongs to it: else the 256 steps go
+to values that are cut off anyway, which costs six points of mIoU."""
 EXACT = ("/align/", "/tag_head/", "/head/head.4/")
 """Parts of node names that stay as they are: the warp, whose flow is fine, and the last layers."""
 
@@ -67,7 +70,7 @@ def to_integers(
             target,
             Reader(),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv"],
+            op_types_to_quantize=[*INTEGERS],
             nodes_to_exclude=kept,
             per_channel=True,
             activation_type=QuantType.QUInt8,
