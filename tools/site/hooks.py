@@ -43,8 +43,12 @@ def _without(nav: Any, missing: set[str]) -> Any:
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add a page of each source file that a figure points at."""
-    for path in figures.sources():
+    """Add a page of each source file that a figure or a page points at."""
+    pages = "".join(
+        Path(file.abs_src_path or "").read_text("utf-8") for file in files.documentation_pages()
+    )
+    linked = {f"{path}.py" for path in re.findall(r"\]\((?:\.\./)*source/([^)#]+)\.md", pages)}
+    for path in sorted({*figures.sources(), *linked}):
         code = (SOURCE / path).read_text(encoding="utf-8")
         content = (
             "---\nsearch: { exclude: true }\nhide: [navigation, toc]\n---\n"
