@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from wsfcn.errors import DataError
 from wsfcn.figures import read_figures
 from wsfcn.images import read_mask, write_mask
 from wsfcn.method.step import second_round_losses
+from wsfcn.models.segmenter import build_segmenter
 from wsfcn.training import relabel
+from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.relabel import second_round, sure_labels
 from wsfcn.training.run import train
 from wsfcn.types import IGNORE, Batch, Prediction
@@ -73,6 +76,18 @@ def test_it_begins_when_the_networks_masks_have_learned(after, epochs, first):
     )
     found = second_round(settings)
     assert (found and found.epoch) == first
+
+
+def test_where_local_evidence_makes_labels_there_is_none(tmp_path):
+    settings = tiny.settings(tiny.scenes(tmp_path / "scenes", 1), tmp_path / "run")
+    settings = replace(settings, optim=replace(settings.optim, epochs=EPOCHS))
+    data = open_data(settings.data)
+    model = build_segmenter(settings.model, data.classes.channels)
+    training = SegmentationTraining(model, data, settings)
+    assert training.second == SecondRound(tmp_path / "run/labels", FIRST)
+    assert model.evidence is not None
+    model.evidence.local[2] = True
+    assert training.second is None
 
 
 def test_samples_bring_their_labels_from_its_first_epoch_on(tmp_path):

@@ -16,6 +16,7 @@ from wsfcn.checkpoint import header
 from wsfcn.config import TrainSettings
 from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, only, tag_vector
 from wsfcn.data.loading import EpochOrder, repeats, training_loader
+from wsfcn.data.rounds import SecondRound
 from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.errors import DataError, MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix
@@ -54,7 +55,8 @@ class SegmentationTraining(L.LightningModule):
         self.settings = settings
         self.guard = Guard(model, skip=settings.optim.skip_nonfinite)
         self.learned_before: frozenset[str] = frozenset()
-        self.second = second_round(settings)
+        self.asked = second_round(settings)
+        """The second round that the settings ask for."""
         self.relabelled = False
         """Whether the labels of the second round were made since this training was started."""
         self.sample = {name: n for n, name in enumerate(sample_of(data.val, data.classes))}
@@ -70,6 +72,13 @@ class SegmentationTraining(L.LightningModule):
     def steps_per_epoch(self) -> int:
         """Optimiser steps of an epoch."""
         return self.settings.optim.steps_per_epoch(len(self.data.train))
+
+    @property
+    def second(self) -> SecondRound | None:
+        """The second round; none where local evidence makes labels, which are better each time:
+        several views agree on a lesion less often than on what is around it (docs/log.md, 45)."""
+        evidence = self.model.evidence
+        return None if evidence is not None and evidence.local.any() else self.asked
 
     def train_dataloader(self) -> DataLoader[Any]:
         """The training batches; after a resume, those of the epoch that are left."""
@@ -109,48 +118,47 @@ class SegmentationTraining(L.LightningModule):
     def _look_for_labels(self, epoch: int, seen: int) -> None:
         """Before an epoch is loaded, in which some steps were ``seen``: labels of a second round
         are there when it has come, and none before."""
-        if self.second is None:
+        second = self.second
+        if second is None:
             return
-        if epoch < self.second.epoch:
+        if epoch < second.epoch:
             if self.trainer.is_global_zero:
-                clear(self.second)
-        elif epoch == self.second.epoch and not seen:
-            self._relabel()
-        elif not is_made(self.second):
-            raise DataError(missing(self.second))
+                clear(second)
+        elif epoch == second.epoch and not seen:
+            self._relabel(second)
+        elif not is_made(second):
+            raise DataError(missing(second))
 
     def on_train_epoch_start(self) -> None:
         # Its pictures are loaded after this; those of a resumed training were before.
-        if self.second and self.current_epoch == self.second.epoch and not self.relabelled:
-            self._relabel()
+        second = self.second
+        if second and self.current_epoch == second.epoch and not self.relabelled:
+            self._relabel(second)
 
-    def _relabel(self) -> None:
+    def _relabel(self, second: SecondRound) -> None:
         """Make the labels of the second round, of the pictures that it will show."""
-        assert self.second is not None
         trainer, settings = self.trainer, self.settings
         shown = self.steps_per_epoch * settings.optim.batch
         order = EpochOrder(len(self.data.train), settings.seed, shown, often=self.often)
         places: set[int] = set()
-        for epoch in range(self.second.epoch, settings.optim.all_epochs):
+        for epoch in range(second.epoch, settings.optim.all_epochs):
             order.set_epoch(epoch)
             places.update(place for _, place in order)
         mine = [
             self.data.train[n] for n in sorted(places)[trainer.global_rank :: trainer.world_size]
         ]
         if trainer.is_global_zero:
-            clear(self.second)
+            clear(second)
         trainer.strategy.barrier()
         if trainer.is_global_zero:
             mine = track(mine, "Labelling", transient=True)
         model = self.teacher or self.model
         learns = model.training
-        sure = write_round(
-            self.second, model.eval(), mine, self.data.classes, settings, self._between
-        )
+        sure = write_round(second, model.eval(), mine, self.data.classes, settings, self._between)
         model.train(learns)
         trainer.strategy.barrier()
         if trainer.is_global_zero:
-            mark(self.second, len(places))
+            mark(second, len(places))
             made = f"labels of {len(places)} pictures made anew"
             say(f"{made}: sure of {100 * sure:.0f} % of the pixels of tagged ones")
         self.relabelled = True

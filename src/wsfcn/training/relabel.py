@@ -48,7 +48,7 @@ def second_round(settings: TrainSettings) -> SecondRound | None:
     return SecondRound(settings.run.out / FOLDER, first)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sure_labels(
     network: Callable[[Tensor], Prediction],
     image: Float[Tensor, "1 3 h w"],
