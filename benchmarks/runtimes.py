@@ -1,19 +1,24 @@
 """Forms of one network side by side: PyTorch, onnxruntime (float32, float16, int8), OpenVINO.
 
-    python benchmarks/runtimes.py CHECKPOINT PICTURES... [--sides 320 640] [--truth DIR]
+    python benchmarks/runtimes.py CHECKPOINT PICTURES... --calibrate PICTURES...
+        [--sides 320 640] [--cores 1 2] [--timed 48] [--truth DIR]
 
-Pictures per second of each form at each longer side (one view, no CRF, the picture in memory), peak
-memory of a process of its own, size of the file, and the share of pixels with PyTorch's class;
-with the folder of true masks also mIoU at the network's own side. Decoding alone is the first line.
-int8 is calibrated on the first hundred pictures. OpenVINO takes part where it is installed.
+Pictures per second of each form at each longer side on so many processor cores (one view, no CRF,
+the picture in memory), the most memory of a process of its own at the first number of cores, size
+of the file, and the share of pixels with PyTorch's class; with the folder of true masks also mIoU
+at the network's own side. Decoding alone, reduced to that side, is the first line. Speed is
+measured on ``--timed`` of the pictures, masks on all. The system holds a process to its cores
+(Linux), since each runtime has its own setting for threads. OpenVINO takes part where it is
+installed.
 """
 
 import argparse
+import os
 import tempfile
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -26,6 +31,7 @@ from wsfcn.inference.folder import find_pictures
 
 FORMS = ("decoding", "PyTorch", "onnxruntime", "onnxruntime fp16", "onnxruntime int8", "OpenVINO")
 CALIBRATED_ON = 100
+"""Pictures that int8 is calibrated on, at most, evenly from those given."""
 
 
 class OpenVino:
@@ -62,46 +68,56 @@ def file_of(form: str) -> str:
     return {"onnxruntime": "fp32", "OpenVINO": "fp32"}.get(form, form.split()[-1])
 
 
-class Measured(NamedTuple):
-    rates: list[float]
-    gigabytes: float
-    masks: list[np.ndarray]
-
-
 def peak() -> float:
     """GiB that this process has had at most; what getrusage says is also of who started it."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 2**20
 
 
-def measure(
-    form: str, source: str, pictures: list[Path], sides: list[int], folder: Path
-) -> Measured:
-    """Pictures per second at each side, and the masks at the network's own."""
+def speeds(
+    form: str, source: str, pictures: list[Path], sides: list[int], folder: Path, cores: int
+) -> tuple[list[float], float]:
+    """Pictures per second at each side, and GiB at most, of a process on so many cores."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
     from wsfcn.config import PredictSettings
     from wsfcn.inference.predictor import Predictor
 
-    rates, masks = [], []
+    rates = []
     if form == "decoding":
         for side in sides:
             started = perf_counter()
             for path in pictures:
-                reduced(read_picture(path), side)
+                np.asarray(reduced(read_picture(path), side))  # Pillow decodes when asked
             rates.append(len(pictures) / (perf_counter() - started))
-        return Measured(rates, peak(), [])
-    network = opened(form, source, folder)
+        return rates, peak()
+    predictor = Predictor(opened(form, source, folder), PredictSettings(max_side=0))
     for side in sides:
-        predictor = Predictor(network, PredictSettings(max_side=0))
         shown = [resized(read_picture(path), side) for path in pictures]
         predictor.predict(shown[0])
         started = perf_counter()
         for picture in shown:
             predictor.predict(picture)
         rates.append(len(pictures) / (perf_counter() - started))
-    memory = peak()
-    predictor = Predictor(network)
-    masks = [predictor.predict(path).mask for path in pictures]
-    return Measured(rates, memory, masks)
+    return rates, peak()
+
+
+def masks_of(form: str, source: str, pictures: list[Path], folder: Path) -> list[np.ndarray]:
+    """The masks at the network's own side."""
+    from wsfcn.inference.predictor import Predictor
+
+    predictor = Predictor(opened(form, source, folder))
+    return [predictor.predict(path).mask for path in pictures]
+
+
+def alone(function: Any, *arguments: Any) -> Any:
+    """What the function returns in a new process."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def evenly(pictures: list[Path], count: int) -> list[Path]:
+    """At most so many, from all over the list."""
+    return pictures[:: -(-len(pictures) // count)]
 
 
 def resized(picture: Image.Image, side: int) -> Image.Image:
@@ -111,13 +127,13 @@ def resized(picture: Image.Image, side: int) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def export_all(source: str, pictures: list[Path], folder: Path) -> None:
+def export_all(source: str, calibrate: list[Path], folder: Path) -> None:
     """Write each ONNX form into the folder."""
     from wsfcn.deploy.export import export_onnx
     from wsfcn.deploy.load import open_checkpoint
 
     checkpoint = open_checkpoint(source)
-    some = pictures[:CALIBRATED_ON]
+    some = evenly(calibrate, CALIBRATED_ON)
     export_onnx(folder / "fp32.onnx", checkpoint)
     export_onnx(folder / "fp16.onnx", checkpoint, precision="fp16")
     export_onnx(folder / "int8.onnx", checkpoint, precision="int8", calibrate=some)
@@ -137,33 +153,41 @@ def main() -> None:
     parser.add_argument("checkpoint")
     parser.add_argument("pictures", nargs="+")
     parser.add_argument("--sides", nargs="+", type=int, default=[320, 640])
+    parser.add_argument("--cores", nargs="+", type=int, default=[1])
+    parser.add_argument("--timed", type=int, default=48, help="pictures to time")
+    parser.add_argument(
+        "--calibrate", nargs="+", required=True, help="pictures for int8, or folders"
+    )
     parser.add_argument("--truth", type=Path, help="folder of true masks, for mIoU")
     arguments = parser.parse_args()
     pictures = find_pictures(arguments.pictures)
-    table = Table(title=f"{len(pictures)} pictures, one view")
+    timed = evenly(pictures, arguments.timed)
+    table = Table(title=f"pictures: {len(pictures)}, timed: {len(timed)}; one view")
     table.add_column("form")
-    for side in arguments.sides:
-        table.add_column(f"pictures/s at {side}", justify="right")
-    for column in ("GB at most", "MB of file", "mask as PyTorch's", "mIoU"):
+    for cores in arguments.cores:
+        for side in arguments.sides:
+            table.add_column(f"/s at {side}, cores: {cores}", justify="right")
+    for column in ("GiB at most", "MB of file", "mask as PyTorch's", "mIoU"):
         table.add_column(column, justify="right")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        export_all(arguments.checkpoint, pictures, folder)
+        export_all(arguments.checkpoint, find_pictures(arguments.calibrate), folder)
         expected: list[np.ndarray] = []
         for form in FORMS:
-            with get_context("spawn").Pool(1) as pool:
-                asked = (form, arguments.checkpoint, pictures, arguments.sides, folder)
-                try:
-                    found = pool.apply(measure, asked)
-                except ModuleNotFoundError as error:
-                    print(f"{form}: not measured ({error})")
-                    continue
-            rates = (f"{rate:.1f}" for rate in found.rates)
-            if not found.masks:
-                table.add_row(form, *rates, f"{found.gigabytes:.2f}")
+            asked = (form, arguments.checkpoint, timed, arguments.sides, folder)
+            try:
+                found = [alone(speeds, *asked, cores) for cores in arguments.cores]
+            except ModuleNotFoundError as error:
+                print(f"{form}: not measured ({error})")
                 continue
-            expected = expected or found.masks
-            pairs = zip(found.masks, expected, strict=True)
+            rates = [f"{rate:.1f}" for some, _ in found for rate in some]
+            memory = f"{found[0][1]:.2f}"
+            if form == "decoding":
+                table.add_row(form, *rates, memory)
+                continue
+            masks = alone(masks_of, form, arguments.checkpoint, pictures, folder)
+            expected = expected or masks
+            pairs = zip(masks, expected, strict=True)
             same = np.mean([(mask == other).mean() for mask, other in pairs])
             file = folder / f"{file_of(form)}.onnx"
             size = f"{file.stat().st_size / 1e6:.1f}" if file.exists() else ""
@@ -172,8 +196,7 @@ def main() -> None:
                 from wsfcn.deploy.load import open_checkpoint
 
                 classes = open_checkpoint(arguments.checkpoint).classes
-                quality = f"{miou(found.masks, pictures, arguments.truth, classes):.2f}"
-            memory = f"{found.gigabytes:.2f}"
+                quality = f"{miou(masks, pictures, arguments.truth, classes):.2f}"
             table.add_row(form, *rates, memory, size, f"{100 * same:.2f} %", quality)
     Console(width=120).print(table)
 
