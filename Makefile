@@ -1,4 +1,5 @@
-# demo: the main job, end to end.  test: the whole test suite.  check: lint, types, architecture.
+# demo: the main job, end to end.  test: the test suite, but for what test-slow runs: long trainings,
+# compilers, several processes.  check: lint, types, architecture.
 # dist: wheel and sdist, used from a fresh environment.
 # Each target first makes the one environment they share, in .venv.
 # test-app: the page in a real browser, Debian's chromium; its environment is .venv-app, as Gradio
@@ -16,13 +17,16 @@ PAGE_READY := $(PAGE)/.ready
 DOCS := .venv-docs
 DOCS_READY := $(DOCS)/.ready
 
-.PHONY: demo test test-app test-tools check docs dist clean
+.PHONY: demo test test-slow test-app test-tools check docs dist clean
 
 demo: $(READY)
 	$(BIN)/wsfcn demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 test-tools: $(TOOLS_READY)
 	$(TOOLS)/bin/python -m pytest -c tests/tools/pytest.ini tests/tools

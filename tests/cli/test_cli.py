@@ -99,7 +99,6 @@ def test_inspect_takes_the_folder_as_it_stands(tmp_path, capsys):
     assert run("inspect", tmp_path / "nowhere") == 1
 
 
-@pytest.mark.slow
 def test_train_resume_predict_evaluate_report(tmp_path):
     scenes, out = tmp_path / "scenes", tmp_path / "run"
     write_scenes(scenes, train=16, val=4, size=64)

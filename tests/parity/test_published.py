@@ -62,7 +62,6 @@ def agree(found: torch.Tensor, expected: np.ndarray, error: float = 1e-4) -> Non
     assert np.abs(found.numpy() - expected).max() < error * np.abs(expected).max()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("method", "prefix"), [("wsfcn", ""), ("ae", "module.")])
 def test_outputs_agree(method, prefix, tmp_path, capsys):
     checkpoint = import_regenerated(method, prefix, tmp_path)

@@ -334,7 +334,6 @@ def test_inspection_counts_corrections_and_names_forgotten_tags(root, capsys):
     assert "2 corrected pictures" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_a_training_takes_corrections_and_another_goes_on_without(tmp_path):
     root = tiny.scenes(tmp_path / "scenes", steps=1)
     names = (root / "train.txt").read_text().split()

@@ -50,7 +50,6 @@ def here(*arguments: object) -> None:
     assert not ending.value.code
 
 
-@pytest.mark.slow
 def test_it_trains_and_measures_with_some_and_none(benchmark, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark, "wsfcn", here)
     root, out = tiny.scenes(tmp_path / "scenes", steps=1), tmp_path / "out"

@@ -79,7 +79,6 @@ def test_no_iterations_change_nothing():
     assert (dense_crf(np.zeros((8, 9, 3), np.uint8), masks, iterations=0) == masks).all()
 
 
-@pytest.mark.slow
 def test_agrees_with_pydensecrf():
     densecrf = pytest.importorskip("pydensecrf.densecrf", reason="needs `pip install wsfcn[crf]`")
     if not PICTURES.exists():

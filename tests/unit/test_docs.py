@@ -144,6 +144,7 @@ def test_examples_of_parts_stay_short():
     assert max(map(len, blocks)) <= LONGEST
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_its_outputs_are_kept(tmp_path):
     kept = nbformat.read(ROOT / "examples/quickstart.ipynb", as_version=4)
     code = [cell for cell in kept.cells if cell.cell_type == "code"]

@@ -175,7 +175,6 @@ def test_masks_in_folders_are_paired_by_their_paths(tmp_path):
     assert bare.miou == 100
 
 
-@pytest.mark.slow
 def test_a_validation_set_takes_seconds(tmp_path):
     from time import perf_counter
 

@@ -16,6 +16,7 @@ from wsfcn.method.step import local_masks, make_labels, training_losses
 from wsfcn.models.backbones import build_eyes
 from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter, build_segmenter
+from wsfcn.training import evidence as fitting
 from wsfcn.training.evidence import Looked, fit_evidence, fit_head, judge
 from wsfcn.types import Batch
 
@@ -97,7 +98,8 @@ def test_without_held_out_pictures_that_have_tags_no_class_is_local():
     assert not judge(scores, scores, np.zeros((2, 1)), margin=0).local.any()
 
 
-def test_it_learns_the_spot_and_not_the_leaf():
+def test_it_learns_the_spot_and_not_the_leaf(monkeypatch):
+    monkeypatch.setattr(fitting, "STEPS", 300)
     image, tags, truth = spotted()
     found = evidence(2)
     cells = [(each.half(), each.half()) for each in found.cells(image)]
@@ -112,7 +114,9 @@ def test_it_learns_the_spot_and_not_the_leaf():
     assert found.usual > 1
 
 
-def test_before_a_training_it_is_fitted_and_judged(tmp_path):
+@pytest.mark.slow
+def test_before_a_training_it_is_fitted_and_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "STEPS", 300)
     image, tags, _ = spotted(80, 96)
     rows = ["image,tags"]
     (tmp_path / "images").mkdir()

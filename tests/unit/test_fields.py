@@ -46,6 +46,7 @@ def root(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_panel_and_the_ceiling_beside_it(benchmark, root, tmp_path):
     fields, ceiling = benchmark("fields"), benchmark("ceiling")
     top, out = tmp_path / "top", tmp_path / "out"

@@ -31,7 +31,6 @@ def losses(folder: Path) -> dict[str, list[float]]:
     return {name: [float(row[f"loss/{name}"]) for row in rows] for name in ("tags", "masks")}
 
 
-@pytest.mark.slow
 def test_the_first_losses_are_what_they_were(tmp_path):
     torch.set_num_threads(1)
     expected, found = json.loads(FILE.read_text()), losses(tmp_path)

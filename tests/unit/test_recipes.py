@@ -34,6 +34,7 @@ def test_published_recipes_train_the_published_networks(name, network, floor):
     assert replace(model, weights="none") == replace(network, focal_floor=floor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "backbone"),
     [

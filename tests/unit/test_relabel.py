@@ -160,6 +160,7 @@ def test_labels_lie_in_the_run_folder(root, whole):
     assert found - {IGNORE} <= set(range(9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [FIRST * STEPS, FIRST * STEPS + 1])
 def test_a_training_that_was_stopped_goes_on_with_its_labels(root, whole, tmp_path, step):
     settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS})
@@ -188,6 +189,7 @@ def test_one_stopped_while_it_labels_labels_again(root, whole, tmp_path, monkeyp
     assert losses(tmp_path / "run") == losses(whole)
 
 
+@pytest.mark.slow
 def test_without_its_labels_it_does_not_go_on(root, tmp_path):
     settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS})
     with pytest.raises(KeyboardInterrupt):
