@@ -19,14 +19,14 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import tiny
 from wsfcn.training.run import train
-changes = {"rate": 1e-3, "optimizer": "sgd", "average": 0, "epochs": 2}
+changes = {"rate": 1e-3, "optimizer": "sgd", "average": 0, "epochs": int(sys.argv[5])}
 quiet = {"gate": 0.0, "dropout": 0.0, "drop_path": 0.0}
 run = {"devices": int(sys.argv[4])}
 train(tiny.settings(Path(sys.argv[2]), Path(sys.argv[3]), model=quiet, optim=changes, run=run))
 """
 
 
-def start(root: Path, out: Path, devices: int) -> None:
+def start(root: Path, out: Path, devices: int, epochs: int = 2) -> None:
     here = str(Path(__file__).parents[1])
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -34,7 +34,7 @@ def start(root: Path, out: Path, devices: int) -> None:
     script = out.with_suffix(".py")
     script.write_text(CODE)
     subprocess.run(
-        [sys.executable, script, here, str(root), str(out), str(devices)],
+        [sys.executable, script, here, str(root), str(out), str(devices), str(epochs)],
         check=True,
         timeout=300,
         env=os.environ | {"MASTER_PORT": port},
@@ -57,3 +57,14 @@ def test_two_processes_give_the_weights_of_one(tmp_path):
     tables = [(tmp_path / f"run{n}" / "metrics.csv").read_text().splitlines() for n in (1, 2)]
     assert len(tables[0]) == len(tables[1])
     assert tables[0][0] == tables[1][0]
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_labels_of_a_second_round(tmp_path):
+    root = tiny.scenes(tmp_path / "scenes", steps=1)
+    start(root, tmp_path / "run", 2, epochs=5)
+    labels = tmp_path / "run" / "labels"
+    assert {path.stem for path in labels.glob("*.png")} == set(
+        (root / "train.txt").read_text().split()
+    )
+    assert (labels / "made.txt").exists()
