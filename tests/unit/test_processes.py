@@ -18,7 +18,9 @@ torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import tiny
+from wsfcn.training import relabel
 from wsfcn.training.run import train
+relabel.RIPE = 0  # a second round after a few steps
 changes = {"rate": 1e-3, "optimizer": "sgd", "average": 0, "epochs": int(sys.argv[5])}
 quiet = {"gate": 0.0, "dropout": 0.0, "drop_path": 0.0}
 run = {"devices": int(sys.argv[4])}

@@ -28,6 +28,14 @@ from wsfcn.types import IGNORE, Batch, Prediction
 EPOCHS, STEPS, FIRST = 5, 2, 3
 
 
+@pytest.fixture(scope="module", autouse=True)
+def soon():
+    """Trainings of a few steps have a second round here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relabel, "RIPE", 0)
+        yield
+
+
 class Bright(torch.nn.Module):
     """Sees the first class where it is red, the second where it is green, as sure as it is so."""
 
@@ -74,8 +82,15 @@ def test_it_begins_when_the_networks_masks_have_learned(after, epochs, first):
     settings = TrainSettings(
         optim=OptimSettings(epochs=epochs), pseudo=PseudoSettings(relabel_after=after)
     )
-    found = second_round(settings)
+    found = second_round(settings, pictures=3200)
     assert (found and found.epoch) == first
+
+
+def test_a_short_training_has_none(monkeypatch):
+    monkeypatch.setattr(relabel, "RIPE", 600)
+    settings = TrainSettings(optim=OptimSettings(epochs=8))  # it begins with the sixth
+    assert second_round(settings, pictures=120 * 16) is not None
+    assert second_round(settings, pictures=119 * 16) is None
 
 
 def test_where_local_evidence_makes_labels_there_is_none(tmp_path):

@@ -55,7 +55,7 @@ class SegmentationTraining(L.LightningModule):
         self.settings = settings
         self.guard = Guard(model, skip=settings.optim.skip_nonfinite)
         self.learned_before: frozenset[str] = frozenset()
-        self.asked = second_round(settings)
+        self.asked = second_round(settings, len(data.train))
         """The second round that the settings ask for."""
         self.relabelled = False
         """Whether the labels of the second round were made since this training was started."""

@@ -31,19 +31,24 @@ from wsfcn.types import IGNORE, Classes, Prediction
 FOLDER = "labels"
 MADE = "made.txt"
 """The file that says that all labels are there."""
+RIPE = 600
+"""Steps before which the labels of a network are worse than those that a step makes."""
 LEAST = 32
 """Pixels of a view's shorter side, at least."""
 
 
-def second_round(settings: TrainSettings) -> SecondRound | None:
+def second_round(settings: TrainSettings, pictures: int) -> SecondRound | None:
     """Where and from which epoch on there are new labels; None without a second round.
 
-    There is none either where the network's own masks would not have shared in the labels before.
+    There is none either where the network would not have learned enough before, from so many
+    training ``pictures``: `RIPE` steps, the last of them with its own masks in the labels.
     """
-    pseudo, epochs = settings.pseudo, settings.optim.all_epochs
-    first = math.ceil(pseudo.relabel_after * epochs)
-    before = max(settings.optim.warmup + 1, pseudo.own_after)
-    if not pseudo.relabel_after or not before < first < epochs:
+    pseudo, optim = settings.pseudo, settings.optim
+    first = math.ceil(pseudo.relabel_after * optim.all_epochs)
+    before = max(optim.warmup + 1, pseudo.own_after)
+    if not pseudo.relabel_after or not before < first < optim.all_epochs:
+        return None
+    if first * optim.steps_per_epoch(pictures) < RIPE:
         return None
     return SecondRound(settings.run.out / FOLDER, first)
 
@@ -72,7 +77,7 @@ def sure_labels(
     shares = total * present
     strength, labels = (shares / shares.sum(1, keepdim=True).clamp(min=1e-9)).max(1)
     sure = strength[0] > settings.sure
-    found = torch.bincount(labels[0][sure], minlength=shares.shape[1])[1:] > 0
+    found = torch.bincount(labels.flatten(), minlength=shares.shape[1])[1:] > 0
     sure &= (found | (tags[0] == 0)).all()
     return labels[0].byte().masked_fill(~sure, IGNORE), float(sure.float().mean())
 
