@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from wsfcn.config import DataSettings, ModelSettings, OptimSettings, RunSettings, TrainSettings
+from wsfcn.config import (
+    DataSettings,
+    ModelSettings,
+    OptimSettings,
+    PseudoSettings,
+    RunSettings,
+    TrainSettings,
+)
 from wsfcn.scenes.scenes import write_scenes
 
 BATCH, SIZE = 8, 64
@@ -22,11 +29,13 @@ def settings(
     model: dict[str, Any] | None = None,
     optim: dict[str, Any] | None = None,
     run: dict[str, Any] | None = None,
+    pseudo: dict[str, Any] | None = None,
 ) -> TrainSettings:
     """Two epochs, half of the first of tags alone; every step in the table."""
     return TrainSettings(
         data=DataSettings(root=root, crop=SIZE),
         model=ModelSettings(**{"width": 8, "weights": "none"} | (model or {})),
+        pseudo=PseudoSettings(**(pseudo or {})),
         optim=OptimSettings(**{"epochs": 2, "warmup": 0.5, "batch": BATCH} | (optim or {})),
         run=RunSettings(out=out, **{"workers": 0, "log_every": 1, "device": "cpu"} | (run or {})),
     )

@@ -24,7 +24,9 @@ relabel.RIPE = 0  # a second round after a few steps
 changes = {"rate": 1e-3, "optimizer": "sgd", "average": 0, "epochs": int(sys.argv[5])}
 quiet = {"gate": 0.0, "dropout": 0.0, "drop_path": 0.0}
 run = {"devices": int(sys.argv[4])}
-train(tiny.settings(Path(sys.argv[2]), Path(sys.argv[3]), model=quiet, optim=changes, run=run))
+second = {"relabel_after": 0.6}
+root, out = map(Path, sys.argv[2:4])
+train(tiny.settings(root, out, model=quiet, optim=changes, run=run, pseudo=second))
 """
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +25,7 @@ from wsfcn.training.run import train
 from wsfcn.types import IGNORE, Batch, Prediction
 
 EPOCHS, STEPS, FIRST = 5, 2, 3
+ASKED = {"relabel_after": 0.6}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,14 +88,17 @@ def test_it_begins_when_the_networks_masks_have_learned(after, epochs, first):
 
 def test_a_short_training_has_none(monkeypatch):
     monkeypatch.setattr(relabel, "RIPE", 600)
-    settings = TrainSettings(optim=OptimSettings(epochs=8))  # it begins with the sixth
+    settings = TrainSettings(
+        optim=OptimSettings(epochs=8),
+        pseudo=PseudoSettings(relabel_after=0.6),  # it would begin with the sixth
+    )
     assert second_round(settings, pictures=120 * 16) is not None
     assert second_round(settings, pictures=119 * 16) is None
 
 
 def test_where_local_evidence_makes_labels_there_is_none(tmp_path):
-    settings = tiny.settings(tiny.scenes(tmp_path / "scenes", 1), tmp_path / "run")
-    settings = replace(settings, optim=replace(settings.optim, epochs=EPOCHS))
+    scenes = tiny.scenes(tmp_path / "scenes", 1)
+    settings = tiny.settings(scenes, tmp_path / "run", optim={"epochs": EPOCHS}, pseudo=ASKED)
     data = open_data(settings.data)
     model = build_segmenter(settings.model, data.classes.channels)
     training = SegmentationTraining(model, data, settings)
@@ -156,7 +159,7 @@ def root(tmp_path_factory):
 def whole(root, tmp_path_factory):
     """A training that nothing stopped."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    return train(tiny.settings(root, out, optim={"epochs": EPOCHS}))
+    return train(tiny.settings(root, out, optim={"epochs": EPOCHS}, pseudo=ASKED))
 
 
 def losses(run):
@@ -178,7 +181,7 @@ def test_labels_lie_in_the_run_folder(root, whole):
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [FIRST * STEPS, FIRST * STEPS + 1])
 def test_a_training_that_was_stopped_goes_on_with_its_labels(root, whole, tmp_path, step):
-    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS})
+    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS}, pseudo=ASKED)
     with pytest.raises(KeyboardInterrupt):
         train(settings, callbacks=[Stop(step)])
     train(settings, tmp_path / "run")
@@ -186,7 +189,7 @@ def test_a_training_that_was_stopped_goes_on_with_its_labels(root, whole, tmp_pa
 
 
 def test_one_stopped_while_it_labels_labels_again(root, whole, tmp_path, monkeypatch):
-    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS})
+    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS}, pseudo=ASKED)
     written = []
 
     def write(path, mask, **more):
@@ -206,7 +209,7 @@ def test_one_stopped_while_it_labels_labels_again(root, whole, tmp_path, monkeyp
 
 @pytest.mark.slow
 def test_without_its_labels_it_does_not_go_on(root, tmp_path):
-    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS})
+    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS}, pseudo=ASKED)
     with pytest.raises(KeyboardInterrupt):
         train(settings, callbacks=[Stop(FIRST * STEPS + 1)])
     relabel.clear(SecondRound(tmp_path / "run/labels", FIRST))
