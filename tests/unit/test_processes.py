@@ -67,7 +67,7 @@ def test_two_processes_give_the_weights_of_one(tmp_path):
 def test_two_processes_share_the_labels_of_a_second_round(tmp_path):
     root = tiny.scenes(tmp_path / "scenes", steps=1)
     start(root, tmp_path / "run", 2, epochs=5)
-    labels = tmp_path / "run" / "labels"
+    labels = tmp_path / "run" / "second-round"
     assert {path.stem for path in labels.glob("*.png")} == set(
         (root / "train.txt").read_text().split()
     )

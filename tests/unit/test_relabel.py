@@ -102,7 +102,7 @@ def test_where_local_evidence_makes_labels_there_is_none(tmp_path):
     data = open_data(settings.data)
     model = build_segmenter(settings.model, data.classes.channels)
     training = SegmentationTraining(model, data, settings)
-    assert training.second == SecondRound(tmp_path / "run/labels", FIRST)
+    assert training.second == SecondRound(tmp_path / "run/second-round", FIRST)
     assert model.evidence is not None
     model.evidence.local[2] = True
     assert training.second is None
@@ -168,13 +168,12 @@ def losses(run):
 
 
 def test_labels_lie_in_the_run_folder(root, whole):
-    names = {path.stem for path in (whole / "labels").glob("*.png")}
-    assert names == {path.stem for path in (root / "images").glob("*") if path.stem in names}
-    assert len(names) == tiny.BATCH * STEPS
-    assert (whole / "labels" / "made.txt").read_text().startswith("labels of 16 training pictures")
-    found = {
-        int(k) for path in (whole / "labels").glob("*.png") for k in np.unique(read_mask(path))
-    }
+    folder = whole / "second-round"
+    paths = [*folder.glob("*.png")]
+    assert {path.stem for path in paths} == set((root / "train.txt").read_text().split())
+    assert len(paths) == tiny.BATCH * STEPS
+    assert (folder / "made.txt").read_text().startswith("labels of 16 training pictures")
+    found = {int(k) for path in paths for k in np.unique(read_mask(path))}
     assert found - {IGNORE} <= set(range(9))
 
 
@@ -190,6 +189,9 @@ def test_a_training_that_was_stopped_goes_on_with_its_labels(root, whole, tmp_pa
 
 def test_one_stopped_while_it_labels_labels_again(root, whole, tmp_path, monkeypatch):
     settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS}, pseudo=ASKED)
+    own = tmp_path / "run/labels/own.txt"  # somebody's labels, which are not ours to clear
+    own.parent.mkdir(parents=True)
+    own.touch()
     written = []
 
     def write(path, mask, **more):
@@ -202,9 +204,10 @@ def test_one_stopped_while_it_labels_labels_again(root, whole, tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         train(settings)
     assert len(written) == 3
-    assert not (tmp_path / "run/labels/made.txt").exists()
+    assert not (tmp_path / "run/second-round/made.txt").exists()
     train(settings, tmp_path / "run")
     assert losses(tmp_path / "run") == losses(whole)
+    assert own.exists()
 
 
 @pytest.mark.slow
@@ -212,6 +215,6 @@ def test_without_its_labels_it_does_not_go_on(root, tmp_path):
     settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS}, pseudo=ASKED)
     with pytest.raises(KeyboardInterrupt):
         train(settings, callbacks=[Stop(FIRST * STEPS + 1)])
-    relabel.clear(SecondRound(tmp_path / "run/labels", FIRST))
+    relabel.clear(SecondRound(tmp_path / "run/second-round", FIRST))
     with pytest.raises(DataError, match="labels that the training made before epoch 4"):
         train(settings, tmp_path / "run")

@@ -17,7 +17,7 @@ from wsfcn.data.dataset import TaggedPicture, TaggedPictures
 from wsfcn.errors import CheckpointError, PictureError, SettingError
 from wsfcn.files import is_temporary
 from wsfcn.images import read_picture
-from wsfcn.training.relabel import FOLDER as LABELS
+from wsfcn.training.relabel import FOLDER as SECOND_ROUND
 from wsfcn.truth import Truth, check_size, check_values
 from wsfcn.types import Classes
 from wsfcn.verdicts import FILE as BELIEFS
@@ -143,7 +143,7 @@ def clear_folder(run: RunSettings, *, resumed: bool) -> None:
 
     Of one that was killed, files may be left whose writing had begun.
     """
-    folders = [run.out, *(run.out / name for name in ("checkpoints", "snapshots", LABELS))]
+    folders = [run.out, *(run.out / name for name in ("checkpoints", "snapshots", SECOND_ROUND))]
     if rank_zero_only.rank == 0:
         for path in (path for folder in folders for path in folder.glob(".*")):
             if is_temporary(path):

@@ -2,7 +2,7 @@
 
 import warnings
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning as L
 import numpy as np
@@ -38,6 +38,7 @@ from wsfcn.truth import Truth
 from wsfcn.types import Batch
 from wsfcn.verdicts import Belief
 
+Kind = TypeVar("Kind")
 LEARNED = 200
 """Steps before a network's own masks can be worth anything, however few pictures an epoch has."""
 VISIBLE = 0.0005
@@ -165,11 +166,14 @@ class SegmentationTraining(L.LightningModule):
 
     def _between(self) -> None:
         """Between two pictures a training that was asked to stop does."""
-        if self.trainer.world_size == 1:
-            callbacks: list[Any] = self.trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
-            for callback in callbacks:
-                if isinstance(callback, KeepCheckpoints):
-                    callback.obey(self.trainer)
+        keeper = self._callback(KeepCheckpoints)
+        if keeper and self.trainer.world_size == 1:
+            keeper.obey(self.trainer)
+
+    def _callback(self, kind: type[Kind]) -> Kind | None:
+        """The trainer's callback of a kind, where there is one."""
+        callbacks: list[Any] = self.trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
+        return next((each for each in callbacks if isinstance(each, kind)), None)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Whole validation pictures, one at a time; each process has its share of them."""
@@ -228,9 +232,8 @@ class SegmentationTraining(L.LightningModule):
         """The network that makes the pseudo-labels, where it is not the one that learns."""
         if not self.settings.pseudo.teacher:
             return None
-        callbacks: list[Any] = self.trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue]
-        averages = (c for c in callbacks if isinstance(c, MovingAverage))
-        return next((average.model for average in averages), None)
+        average = self._callback(MovingAverage)
+        return average.model if average else None
 
     def validation_step(self, batch: Batch | None, index: int) -> None:
         if batch is None:

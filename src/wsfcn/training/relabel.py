@@ -10,7 +10,6 @@ as IRN (Ahn et al., 2019), section 5; that it is the same training that goes on 
 import math
 import shutil
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
@@ -28,7 +27,8 @@ from wsfcn.maps import resize, size_of
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.types import IGNORE, Classes, Prediction
 
-FOLDER = "labels"
+FOLDER = "second-round"
+"""Below the run folder, and cleared by trainings: a name that nobody's own labels have."""
 MADE = "made.txt"
 """The file that says that all labels are there."""
 RIPE = 600
@@ -131,8 +131,7 @@ def is_made(made: SecondRound) -> bool:
 
 def missing(made: SecondRound) -> str:
     """The words for a training that cannot go on without its labels."""
-    folder: Path = made.folder
     return (
-        f"{folder}: the labels that the training made before epoch {made.epoch + 1} are not there; "
-        "put them back, or start anew with --run.overwrite"
+        f"{made.folder}: the labels that the training made before epoch {made.epoch + 1} are not "
+        "there; put them back, or start anew with --run.overwrite"
     )
