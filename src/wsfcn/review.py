@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 from PIL import Image
 
 from wsfcn.config import DataSettings, ExchangeSettings
+from wsfcn.data.classes import unlike
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures, open_data
 from wsfcn.errors import DataError, PictureError, SettingError
 from wsfcn.exchange.convert import given_for, named_for
@@ -114,10 +115,7 @@ def review(network: Network, data: TaggedPictures) -> tuple[list[Reviewed], list
     """
     inside = data.classes.with_background  # names by the channels of soft masks
     if data.classes != network.classes:
-        raise SettingError(
-            f"the data's classes are {', '.join(data.classes.objects)}, but the network knows "
-            f"{', '.join(network.classes.objects)}"
-        )
+        raise SettingError(f"the data's classes are {unlike(data.classes, network.classes)}")
     pictures = [
         (split, picture)
         for split, group in (("train", data.train), ("val", data.val))
@@ -138,7 +136,7 @@ def review(network: Network, data: TaggedPictures) -> tuple[list[Reviewed], list
                 continue
             tagged = [inside.index(tag) for tag in picture.tags]
             views = views_of(network, reduced(image, network.longest_side))
-            found.append((split, picture, judged(views, sorted({*tagged} - {0}), inside)))
+            found.append((split, picture, judged(views, sorted({*tagged} - {0}), data.classes)))
     seen = with_odd_sizes([seen for _, _, seen in found], inside)
     reviewed = [
         Reviewed(
@@ -180,8 +178,8 @@ def judged(views: Views, tagged: Sequence[int], classes: Classes) -> Seen:
     winner = mean.argmax(0)
     shares = np.bincount(winner.ravel(), minlength=len(mean)) / winner.size
     agreement = agreement_of(views.masks.argmax(1))
-    expected = expected_iou(mean, tagged)
-    names = classes.names
+    expected = expected_iou(mean, tagged, background=classes.background)
+    names = classes.with_background.names
     reasons = [
         (1 - agreement, f"scales and mirror images agree by {100 * agreement:.0f} % alone"),
         (1 - expected, f"by its own probabilities the mask is right to {100 * expected:.0f} %"),
@@ -199,18 +197,20 @@ def judged(views: Views, tagged: Sequence[int], classes: Classes) -> Seen:
     return Seen(signs, reasons, {k: float(shares[k]) for k in tagged if shares[k]})
 
 
-def expected_iou(masks: Float[np.ndarray, "c h w"], tagged: Sequence[int]) -> float:
+def expected_iou(
+    masks: Float[np.ndarray, "c h w"], tagged: Sequence[int], *, background: bool = True
+) -> float:
     """The IoU that soft masks let expect of their winners, the mean over the classes.
 
-    A pixel is of its class with the probability that its mask has among those of the background and
-    the tags, and of a class without a tag with none. So a tag without a mask counts as 0, and so
-    does a mask without a tag.
+    A pixel is of its class with the probability that its mask has among those of the background, if
+    there is one, and the tags, and of a class without a tag with none. So a tag without a mask
+    counts as 0, and so does a mask without a tag.
 
     >>> masks = np.array([[[0.8, 0.2]], [[0.2, 0.6]], [[0.0, 0.2]]])
     >>> round(expected_iou(masks, [1]), 3)  # background 0.8 of 1.25, object 0.75 of 1.2
     0.632
     """
-    present = [0, *tagged]
+    present = [0, *tagged] if background else [*tagged]
     winner = masks.argmax(0)
     likely = np.zeros_like(masks)
     likely[present] = masks[present] / masks[present].sum(0).clip(min=1e-9)
@@ -335,7 +335,12 @@ def example_of(one: Reviewed, network: Network) -> Example:
     found = Predictor(network).predict(picture)
     said = "; ".join(one.reasons)
     tags = ", ".join(one.tags) or "no tag"
-    return Example(f"{one.name} ({one.split}; {tags}): {said}", picture, found.mask)
+    return Example(
+        f"{one.name} ({one.split}; {tags}): {said}",
+        picture,
+        found.mask,
+        background=network.classes.background,
+    )
 
 
 def write_csv(path: Path, reviewed: Sequence[Reviewed]) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 import exporting
 import tiny
+from colours import PATCHES, Colours, draw
 from wsfcn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from wsfcn.config import DataSettings, ModelSettings, PredictSettings, TrainSettings
 from wsfcn.data.dataset import open_data, tag_vector
@@ -125,6 +126,15 @@ def test_masks_overlays_and_objects(predictor, tmp_path):
     assert [c["name"] for c in content["categories"]] == list(CLASSES.names)
     areas = {item["category_id"]: item["area"] for item in content["annotations"]}
     assert areas == {k + 1: int((mask == k).sum()) for k in np.unique(mask)}
+
+
+def test_a_notebook_shows_the_first_class_too():
+    found = Predictor(Colours(PATCHES)).predict(draw(classes=PATCHES))
+    assert repr(found) == "Segmentation(100 x 75: red 21.3 %, green 5.3 %, blue 73.3 %)"
+    page = found._repr_html_()
+    # The colours are those of the overlay.
+    assert all(f"background:rgb({colour})" in page for colour in ("128 0 0", "0 128 0"))
+    assert "background:rgb(0 0 0)" not in page
 
 
 def test_other_tools_and_back(predictor, tmp_path):

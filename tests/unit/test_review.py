@@ -2,12 +2,15 @@
 
 import csv
 import json
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from colours import PATCHES, Colours, data_set
 from wsfcn.config import DataSettings
 from wsfcn.data.dataset import open_data
 from wsfcn.errors import DataError, SettingError
@@ -53,6 +56,27 @@ def test_signs_by_hand():
     assert found.signs.doubt > 1 / 2
     said = "50 % of the picture is cat, which is no tag: forgotten?"
     assert any(said in reason for _, reason in found.reasons)
+
+
+def test_a_background_that_is_not_there_is_no_class():
+    classes = Classes(("cat", "dog"))
+    both = masks([[1, 2], [1, 2]], sure=1)
+    assert judged(Views(both[None], np.ones(2)), (1, 2), classes).signs == Signs(0, 0)
+    doubtful = np.concatenate([np.zeros((1, 2, 2)), masks([[0, 1], [0, 1]], 0.8)[:2]])
+    # Each pixel is of its class with 0.8 / 0.9: of cat 2 of 2 pixels, and the rest of the others.
+    likely = 2 * 0.8 / 0.9
+    found = judged(Views(doubtful[None].astype(np.float32), np.ones(2)), (1, 2), classes)
+    assert found.signs.doubt == pytest.approx(1 - likely / (2 + 2 - likely))
+
+
+def test_a_page_without_a_background_paints_the_first_class(tmp_path):
+    data = data_set(tmp_path / "data", PATCHES)
+    review_data(Colours(PATCHES), data, tmp_path / "out", first=1)
+    page = (tmp_path / "out/review.html").read_text()
+    jpeg = b64decode(page.partition("data:image/jpeg;base64,")[2].partition('"')[0])
+    beside = np.asarray(Image.open(BytesIO(jpeg))).astype(int)
+    plain, painted = beside[:, :100], beside[:, -100:]
+    assert (np.abs(plain - painted)[15:45, 15:45].sum(-1) > 50).all()  # red
 
 
 def test_odd_sizes_are_those_far_from_the_usual():
@@ -136,9 +160,13 @@ def test_what_cannot_work_is_said_before_anything_is_computed(root, tmp_path):
     with pytest.raises(SettingError, match="is there already"):
         review_data(Painter(), DataSettings(root=root), out, to="yolo")
     (root / "classes.txt").write_text("background\ncat\ndog\ncow\n")
-    with pytest.raises(SettingError, match="the network knows cat, dog"):
+    with pytest.raises(SettingError, match="the network knows background, cat, dog"):
         review_data(Painter(), DataSettings(root=root), out)
     (root / "classes.txt").write_text("background\ncat\ndog\n")
+    patches = Painter()
+    patches.classes = Classes(("cat", "dog"))
+    with pytest.raises(SettingError, match=r"background, cat, dog, but .* knows cat, dog; .*none"):
+        review_data(patches, DataSettings(root=root), out)
     for n in range(8):
         write_mask(root / "corrected" / f"{n}.png", np.full((24, 32), IGNORE, np.uint8))
     with pytest.raises(DataError, match="none is left to validate on"):

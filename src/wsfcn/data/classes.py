@@ -46,6 +46,18 @@ def read_classes(path: Path) -> Classes:
         raise TagError(f"{path}: {error}") from None
 
 
+def unlike(data: Classes, known: Classes, who: str = "the network") -> str:
+    """What to say of data whose classes are others than those that a network knows.
+
+    >>> unlike(Classes(("background", "cat")), Classes(("background", "cat", "dog")))
+    'background, cat, but the network knows background, cat, dog'
+    >>> unlike(Classes(("background", "cat", "dog")), Classes(("cat", "dog")))
+    'background, cat, dog, but the network knows cat, dog; take --data.background none'
+    """
+    cure = "; take --data.background none" if data == known.with_background else ""
+    return f"{', '.join(data.names)}, but {who} knows {', '.join(known.names)}{cure}"
+
+
 def classes_of_objects(objects: Sequence[str], *, background: bool = True) -> Classes:
     """The background, unless there is none, then the given classes."""
     return Classes((BACKGROUND, *objects) if background else tuple(objects))

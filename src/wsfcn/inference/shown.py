@@ -20,8 +20,10 @@ TAGS = 8
 
 def shares(found: "Segmentation") -> dict[str, float]:
     """Share of the picture's pixels (0 to 1) of each object class that has any."""
-    counts = np.bincount(found.mask.ravel(), minlength=len(found.classes)) / found.mask.size
-    return {name: counts[k] for k, name in enumerate(found.classes.names) if k and counts[k]}
+    classes = found.classes
+    channels = classes.to_channels(found.mask)
+    counts = np.bincount(channels.ravel(), minlength=classes.channels) / found.mask.size
+    return {name: counts[k] for k, name in enumerate(classes.objects, start=1) if counts[k]}
 
 
 def as_text(found: "Segmentation") -> str:
@@ -37,11 +39,11 @@ def as_html(found: "Segmentation") -> str:
         f"<img src='{data_uri(reduced(picture, SIDE))}' alt='{what}' style='max-width:49%'>"
         for what, picture in (("picture", found.picture), ("overlay", found.overlay()))
     )
-    covered = shares(found)
+    covered, channels = shares(found), found.classes.with_background
     probable = sorted(found.tags, key=lambda name: -found.tags[name])
     shown = [name for n, name in enumerate(probable) if n < TAGS or name in covered]
     rows = "".join(
-        f"<tr><td style='text-align:left'>{_swatch(found.classes.index(name))}{escape(name)}</td>"
+        f"<tr><td style='text-align:left'>{_swatch(channels.index(name))}{escape(name)}</td>"
         f"<td>{found.tags[name]:.2f}</td>"
         f"<td>{f'{100 * covered[name]:.1f} %' if name in covered else '–'}</td></tr>"
         for name in shown
@@ -52,8 +54,8 @@ def as_html(found: "Segmentation") -> str:
     return f"<div>{pictures}</div><table>{head}{rows}</table>"
 
 
-def _swatch(index: int) -> str:
+def _swatch(channel: int) -> str:
     return (
         "<span style='display:inline-block;width:.8em;height:.8em;margin-right:.5em;"
-        f"border-radius:3px;background:{colour_of(index)}'></span>"
+        f"border-radius:3px;background:{colour_of(channel)}'></span>"
     )

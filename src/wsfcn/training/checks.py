@@ -112,8 +112,8 @@ def check_resumable(
     known = tuple(content["wsfcn"]["classes"])
     if known != classes.names:
         raise SettingError(
-            f"{path}: knows the classes {', '.join(known[1:])}, the data has "
-            f"{', '.join(classes.objects)}; start a new training"
+            f"{path}: knows the classes {', '.join(known)}, the data has "
+            f"{', '.join(classes.names)}; start a new training"
         )
     saved, asked = content["wsfcn"]["settings"]["model"], to_dict(settings.model)
     for name, value in asked.items():

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from wsfcn.checkpoint import load_checkpoint
 from wsfcn.config import DataSettings, PseudoSettings, TrainSettings
+from wsfcn.data.classes import unlike
 from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data, tag_vector
 from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import PictureError, SettingError
@@ -81,10 +82,8 @@ def write_labels(
     pictures = open_data(replace(data, levels=checkpoint.settings.data.levels))
     check_corrected(pictures)
     if pictures.classes != checkpoint.classes:
-        raise SettingError(
-            f"{data.root}: its classes are {', '.join(pictures.classes.objects)}, but {path} knows "
-            f"{', '.join(checkpoint.classes.objects)}"
-        )
+        others = unlike(pictures.classes, checkpoint.classes, str(path))
+        raise SettingError(f"{data.root}: its classes are {others}")
     if pictures.masks and out.resolve() == pictures.masks.resolve():
         raise SettingError(f"{out}: holds the truth masks; name another folder for the labels")
     targets = [out / f"{picture.name}.png" for picture in pictures.train]
