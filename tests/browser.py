@@ -82,18 +82,63 @@ class Page:
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", self.find(css))
         self.until(lambda: self.find(css).click() or True)
 
+    def click_on(self, css: str, fits: Callable[[Any], bool]) -> None:
+        """Click on the first element that fits, once there is one."""
+
+        def clicked() -> bool:
+            found = next(filter(fits, self.driver.find_elements("css selector", css)), None)
+            if found:
+                found.click()
+            return bool(found)
+
+        self.until(clicked)
+
     def tab(self, name: str) -> None:
         """Open a tab."""
-        self.until(
-            lambda: (
-                next(
-                    each
-                    for each in self.driver.find_elements("css selector", "button[role=tab]")
-                    if each.text == name
-                ).click()
-                or True
-            )
+        self.click_on("button[role=tab]", lambda each: each.text == name)
+
+    def drop(self, *files: Path) -> None:
+        """Drop pictures into the tab Try."""
+        self.find("#drop input[type=file]").send_keys("\n".join(map(str, files)))
+
+    def choose(self, css: str, option: str) -> None:
+        """Choose in a dropdown."""
+        self.click(f"{css} input")
+        self.click_on(
+            "ul[role=listbox] li", lambda each: each.get_attribute("aria-label") == option
         )
+
+    def stroke(self) -> None:
+        """Paint a stroke below the middle of the picture in the editor, once it takes one."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        canvas = self.find("#editor canvas")
+        self.until(canvas.is_displayed)
+
+        def painted() -> bool:
+            actions = ActionChains(self.driver)
+            actions.move_to_element_with_offset(canvas, -60, 120).click_and_hold()
+            actions.move_by_offset(40, 5).move_by_offset(40, -5).release().perform()
+            undo = self.driver.find_elements("css selector", "#editor button[aria-label='Undo']")
+            return bool(undo) and undo[0].is_enabled()
+
+        self.until(painted)
+
+    def pixel(self, css: str, x: int, y: int) -> tuple[int, int, int]:
+        """The colour of a picture's pixel, as the browser shows it."""
+        red, green, blue, _ = self.driver.execute_script(
+            """
+            const [image, x, y] = arguments, canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+            const context = canvas.getContext("2d");
+            context.drawImage(image, 0, 0);
+            return [...context.getImageData(x, y, 1, 1).data];
+            """,
+            self.find(css),
+            x,
+            y,
+        )
+        return red, green, blue
 
     def requests(self) -> list[str]:
         """The addresses that the page has asked since this was last called."""

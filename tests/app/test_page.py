@@ -52,12 +52,8 @@ def picture(folder) -> Path:
     return path
 
 
-def drop(page: Page, *files: Path) -> None:
-    page.find("#drop input[type=file]").send_keys("\n".join(map(str, files)))
-
-
 def test_a_picture_goes_in_and_a_mask_comes_out(page, picture, folder):
-    drop(page, picture)
+    page.drop(picture)
     page.until(lambda: "1,600" in page.text("#legend"))
     assert "21.3 %" in page.text("#legend")
     assert "1 new view" in page.text("#spent")
@@ -78,7 +74,7 @@ def test_a_control_acts_without_a_look(page, picture):
 
 def test_what_is_no_picture_is_told_in_one_line(page, folder):
     (broken := folder / "notes.jpg").write_text("hello")
-    drop(page, broken)
+    page.drop(broken)
     page.until(lambda: "cannot be read as a picture" in page.text(".toast-body"))
     message = page.text(".toast-body")
     assert "notes.jpg" in message
@@ -88,7 +84,7 @@ def test_what_is_no_picture_is_told_in_one_line(page, folder):
 def test_a_file_beyond_the_limit_is_refused_and_told(page, folder):
     (large := folder / "large.png").write_bytes(b"0" * 1_500_000)
     before = page.text("#spent")
-    drop(page, large)
+    page.drop(large)
     page.until(lambda: "maximum" in page.text(".toast-body").lower())
     assert page.text("#spent") == before
     page.driver.refresh()
@@ -130,31 +126,18 @@ def test_tags_are_written_back(page, folder):
 
 def test_the_data_is_inspected(page):
     page.tab("Data")
-    page.until(
-        lambda: (
-            next(
-                each
-                for each in page.driver.find_elements("css selector", "button.label-wrap")
-                if each.text.startswith("Inspect")
-            ).click()
-            or True
-        )
-    )
+    page.click_on("button.label-wrap", lambda each: each.text.startswith("Inspect"))
     page.click("#inspect")
     frame = page.find("#inspection iframe")
     assert "4 pictures from 100 x 75" in frame.get_attribute("srcdoc")
 
 
 def test_a_stroke_becomes_a_corrected_mask_and_keys_act(page, folder):
-    from selenium.webdriver.common.action_chains import ActionChains
-
     page.tab("Review")
     page.click("#order")
     page.until(lambda: "(1 of 4)" in page.text("#review-said"))
-    canvas = page.find("#editor canvas")
     first = page.text("#review-said b")
-    page.until(lambda: canvas.is_displayed())
-    page.until(lambda: stroke(ActionChains(page.driver), canvas, page))
+    page.stroke()
     page.click("#correct")
     page.until(lambda: f"{first}: corrected" in page.text("#review-said"))
     mask = read_mask(folder / "data/corrected" / f"{first}.png")
@@ -176,28 +159,12 @@ def test_a_stroke_becomes_a_corrected_mask_and_keys_act(page, folder):
     assert set(verdicts) < set(NAMES)
 
 
-def stroke(actions, canvas, page) -> bool:
-    """A stroke below the squares; whether the editor has taken it, so that it can be undone."""
-    actions.move_to_element_with_offset(canvas, -60, 120).click_and_hold()
-    actions.move_by_offset(40, 5).move_by_offset(40, -5).release().perform()
-    undo = page.driver.find_elements("css selector", "#editor button[aria-label='Undo']")
-    return bool(undo) and undo[0].is_enabled()
-
-
 def test_runs_are_compared(page):
     page.tab("Runs")
     page.until(lambda: page.find("#run-page iframe"))
-    box = page.find("#runs input")
-    box.click()
-    page.until(
-        lambda: (
-            next(
-                each
-                for each in page.driver.find_elements("css selector", "ul[role=listbox] li")
-                if each.get_attribute("aria-selected") == "false"
-            ).click()
-            or True
-        )
+    page.click("#runs input")
+    page.click_on(
+        "ul[role=listbox] li", lambda each: each.get_attribute("aria-selected") == "false"
     )
     page.until(
         lambda: (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colours import CLASSES, Colours, draw
+from colours import CLASSES, PATCHES, Colours, draw
 from wsfcn.app.choices import Choices, choices_of, settings_of
 from wsfcn.app.downloads import KINDS, download
 from wsfcn.app.looks import Looks
@@ -16,6 +16,7 @@ from wsfcn.app.showing import legend, legend_html, view
 from wsfcn.app.uploads import MOST, Upload, add
 from wsfcn.config import PRESETS, PredictSettings
 from wsfcn.errors import SettingError
+from wsfcn.exchange.convert import FORMS, convert
 from wsfcn.images import read_mask, voc_palette
 from wsfcn.inference.predictor import Predictor
 
@@ -110,6 +111,25 @@ def test_views_for_the_eye(looks, picture):
     assert view(found, "overlay", 0.0).getpixel((10, 30)) == red
 
 
+def patches(tmp_path):
+    """A picture of patches, and what a network without a background says of it."""
+    draw(classes=PATCHES).save(path := tmp_path / "patches.png")
+    return path, Looks(Colours(PATCHES)).segment(path, PredictSettings())
+
+
+def test_without_a_background_every_class_is_painted(tmp_path):
+    _, found = patches(tmp_path)
+    red, green, blue = (tuple(palette(4)[k].tolist()) for k in (1, 2, 3))
+    for way in ("overlay", "mask"):
+        picture = view(found, way, 1.0)
+        assert [picture.getpixel(at) for at in ((30, 30), (70, 30), (0, 0))] == [red, green, blue]
+    assert view(found, "soft mask", name="red").getpixel((30, 30))[0] > 240
+    rows = legend(found)
+    pixels = {row.name: row.pixels for row in rows}
+    assert [*pixels.items()] == [("blue", 5500), ("red", 1600), ("green", 400)]
+    assert [row.colour for row in rows] == [blue, red, green]
+
+
 def test_large_pictures_are_shown_reduced(looks, tmp_path):
     Image.new("RGB", (3200, 800), "red").save(path := tmp_path / "wide.png")
     found = looks.segment(path, PredictSettings())
@@ -180,6 +200,18 @@ def test_downloads(kind, looks, picture, tmp_path):
     if kind == "coco":
         areas = [item["area"] for item in json.loads(two.read_text())["annotations"]]
         assert areas == [1600, 400] * 2
+
+
+@pytest.mark.parametrize("kind", ["mask PNG", *(form for form in FORMS if form != "geojson")])
+def test_downloads_without_a_background_come_back(kind, tmp_path):
+    path, found = patches(tmp_path)
+    one = download(kind, [("patches", path, found)], PATCHES, tmp_path / "one")
+    if kind in FORMS:
+        (tmp_path / "classes.txt").write_text("\n".join(PATCHES.names))
+        listed = tmp_path / "classes.txt"
+        convert(one, "masks", tmp_path / "back", pictures=tmp_path, classes=listed)
+        one = tmp_path / "back/patches.png"
+    assert (read_mask(one) == found.mask).all()
 
 
 def test_an_unknown_download(looks, picture, tmp_path):

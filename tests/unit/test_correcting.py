@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colours import CLASSES, NAMES, Colours, data_set
+from colours import CLASSES, NAMES, PATCHES, Colours, data_set
 from wsfcn.app.correcting import UNSAID, Correcting, colours, painted_mask
 from wsfcn.app.looks import Looks
 from wsfcn.app.palette import palette
@@ -12,7 +12,7 @@ from wsfcn.config import PredictSettings
 from wsfcn.data.dataset import open_data
 from wsfcn.errors import SettingError
 from wsfcn.images import read_mask
-from wsfcn.types import IGNORE
+from wsfcn.types import IGNORE, Classes
 
 PREDICT = PredictSettings()
 
@@ -90,8 +90,34 @@ def test_nothing_painted_is_told(correcting, tmp_path):
     assert not (tmp_path / "corrected").exists()
 
 
-@pytest.mark.parametrize("classes", [2, 4, 21, 91])
-def test_every_colour_of_the_brush_is_its_class(classes):
+def test_without_a_background_the_first_class_is_painted(tmp_path):
+    correcting = Correcting(Looks(Colours(PATCHES)), data_set(tmp_path, PATCHES))
+    red, green, blue = palette(PATCHES.channels)[1:]
+    expected = correcting.found("a", PREDICT).mask.copy()
+    assert expected[0, 0] == 2
+    correcting.correct("a", [stroke(red)], "as it is", PREDICT)
+    expected[:5, :20] = 0
+    with Image.open(tmp_path / "corrected/a.png") as written:
+        assert (np.array(written) == expected).all()
+        assert written.getpalette()[:3] == [128, 0, 0]  # it is no black hole
+    # Nothing erases, but grey takes back what was said.
+    correcting.correct("a", [stroke(UNSAID)], "as it is", PREDICT)
+    expected[:5, :20] = IGNORE
+    assert (read_mask(tmp_path / "corrected/a.png") == expected).all()
+    correcting.right("b", PREDICT)
+    assert (read_mask(tmp_path / "corrected/b.png") == correcting.found("b", PREDICT).mask).all()
+    correcting.correct("c", [stroke(blue), stroke(green, np.s_[:1, :4])], "nothing said", PREDICT)
+    mask = read_mask(tmp_path / "corrected/c.png")
+    assert np.bincount(mask.ravel(), minlength=256)[[0, 1, 2]].tolist() == [0, 4, 96]
+    assert set(open_data(correcting.settings).corrected) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("background", [True, False])
+@pytest.mark.parametrize("objects", [2, 3, 20, 90])
+def test_every_colour_of_the_brush_is_its_class(objects, background):
+    names = tuple(f"class {k}" for k in range(objects))
+    classes = Classes(names).with_background if background else Classes(names)
+    assert [*colours(classes)] == [*range(len(classes)), IGNORE]
     for value, colour in colours(classes).items():
         layer = np.array([[[*colour, 255]]], np.uint8)
         shaken = np.clip(layer.astype(int) + np.array([3, -3, 3, 0]), 0, 255).astype(np.uint8)

@@ -100,6 +100,27 @@ def test_a_class_does_not_vanish(root):
         tagging.change("e", ["cat"])
 
 
+@pytest.mark.parametrize(
+    ("listed", "untagged", "said"),
+    [
+        (["cat", "cow", "dog"], None, "without a background"),
+        (["background", "cat", "cow", "dog"], False, r"data\.untagged"),
+    ],
+)
+def test_the_last_tag_stays_where_every_picture_needs_one(root, listed, untagged, said):
+    (root / "classes.txt").write_text("\n".join(listed))
+    path = write(root)
+    before = path.read_bytes()
+    tagging = Tagging(DataSettings(root=root, untagged=untagged))
+    assert tagging.groups == [ALL, "cat", "cow", "dog"]
+    with pytest.raises(TagError, match=f"a: .*{said}.*; tick a tag"):
+        tagging.change("a", [])
+    assert path.read_bytes() == before
+    assert not list(root.glob("*.old"))
+    tagging.change("a", ["dog"])
+    assert tagging.names("dog") == ["a", "b", "c"]
+
+
 def test_other_forms_are_left_alone(tmp_path):
     for name in ("cat", "dog"):
         for n in range(3):

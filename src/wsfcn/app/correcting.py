@@ -26,7 +26,7 @@ from wsfcn.files import read_text, write_table
 from wsfcn.images import read_mask, write_mask
 from wsfcn.inference.outputs import Segmentation
 from wsfcn.review import review
-from wsfcn.types import IGNORE
+from wsfcn.types import IGNORE, Classes
 
 Verdict = Literal["right", "wrong", "corrected"]
 
@@ -120,7 +120,7 @@ class Correcting:
         path = self.mask_of(name)
         with self.lock:
             if mask is not None:
-                write_mask(path, mask)
+                write_mask(path, mask, background=self.looks.network.classes.background)
             elif path.exists():
                 path.replace(path.with_name(f"{path.name}.old"))
             verdicts = self.verdicts | {name: verdict}
@@ -148,7 +148,7 @@ class Correcting:
         start = self.mask(name, settings)
         if rest == "nothing said":
             start = np.full_like(start, IGNORE)
-        mask = painted_mask(start, layers, len(self.looks.network.classes))
+        mask = painted_mask(start, layers, self.looks.network.classes)
         if (mask == start).all():
             raise SettingError("nothing was painted that changes the mask; paint, then write it")
         self.say(name, "corrected", mask)
@@ -162,20 +162,25 @@ def spread(pictures: Sequence[TaggedPicture], number: int) -> list[TaggedPicture
     return [pictures[n * len(pictures) // number] for n in range(max(number, 1))]
 
 
-def colours(classes: int) -> dict[int, tuple[int, int, int]]:
+def colours(classes: Classes) -> dict[int, tuple[int, int, int]]:
     """The colours of the brush, by what they stand for: each class, and 255.
 
-    Classes beyond those that have a colour of their own cannot be painted.
+    Black is there for a background alone. Classes beyond those that have a colour of their own
+    cannot be painted.
+
+    >>> colours(Classes(("sand", "rock")))
+    {0: (255, 102, 0), 1: (0, 0, 255), 255: (128, 128, 128)}
     """
     found: dict[int, tuple[int, int, int]] = {}
-    for k, (red, green, blue) in enumerate(palette(classes).tolist()):
+    every = palette(classes.channels)[not classes.background :]
+    for k, (red, green, blue) in enumerate(every.tolist()):
         if (red, green, blue) not in found.values():
             found[k] = (red, green, blue)
     return found | {IGNORE: UNSAID}
 
 
 def painted_mask(
-    start: UInt8[np.ndarray, "h w"], layers: Sequence[UInt8[np.ndarray, "y x 4"]], classes: int
+    start: UInt8[np.ndarray, "h w"], layers: Sequence[UInt8[np.ndarray, "y x 4"]], classes: Classes
 ) -> UInt8[np.ndarray, "h w"]:
     """A mask with what was painted over it: where a layer is opaque, the class of nearest colour.
 
@@ -183,7 +188,8 @@ def painted_mask(
 
     >>> layer = np.zeros((1, 3, 4), np.uint8)
     >>> layer[0, 0], layer[0, 1] = (255, 102, 0, 255), (255, 102, 0, 90)
-    >>> painted_mask(np.array([[0, 2, 2]], np.uint8), [layer], 3).tolist()
+    >>> classes = Classes(("background", "cat", "dog"))
+    >>> painted_mask(np.array([[0, 2, 2]], np.uint8), [layer], classes).tolist()
     [[1, 2, 2]]
     """
     table: Mapping[int, tuple[int, int, int]] = colours(classes)

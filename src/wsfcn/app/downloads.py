@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wsfcn.app.showing import view
 from wsfcn.errors import SettingError, did_you_mean
-from wsfcn.exchange.convert import FORMS, given_for, pack, write
+from wsfcn.exchange.convert import FORMS, given_for, masks_as, pack, write
 from wsfcn.exchange.labelled import Collection
 from wsfcn.exchange.regions import Regions
 from wsfcn.files import atomic_folder
@@ -44,7 +44,8 @@ def download(
     if kind in FORMS:
         out = folder / f"{kind}{FORMS[kind].suffix or '.zip'}"
         stream = (labelled(found, f"{name}{path.suffix}", path) for name, path, found in pictures)
-        return written(kind, Collection(classes, stream), out, regions)
+        collection = Collection(classes.with_background, stream)
+        return written(kind, masks_as(classes, kind, collection), out, regions)
     if kind not in PICTURES:
         raise SettingError(
             f"no download '{kind}'; expected {', '.join(KINDS)}.{did_you_mean(kind, KINDS)}"

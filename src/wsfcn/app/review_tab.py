@@ -14,6 +14,7 @@ from wsfcn.app.telling import line, telling
 from wsfcn.config import PredictSettings
 from wsfcn.errors import SettingError
 from wsfcn.terminal import shown
+from wsfcn.types import Classes
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 SETTINGS = PredictSettings()
@@ -24,7 +25,7 @@ EMPTY = hint("Put the pictures in order first: those that are most probably wron
 def review_tab(correcting: Correcting) -> None:
     """Lay out the tab, inside a `gr.Tab`."""
     classes = correcting.looks.network.classes
-    brush = [as_hex(colour) for colour in colours(len(classes)).values()]
+    brush = [as_hex(colour) for colour in colours(classes).values()]
     items, place = gr.State([]), gr.State(0)
     with gr.Row():
         number = gr.Number(
@@ -42,7 +43,7 @@ def review_tab(correcting: Correcting) -> None:
         buttons=["fullscreen"],
         brush=gr.Brush(
             colors=brush,
-            default_color=brush[1],
+            default_color=brush[classes.background],  # of the first object
             color_mode="fixed",
             default_size=12,
         ),
@@ -61,7 +62,7 @@ def review_tab(correcting: Correcting) -> None:
         rest = gr.Radio(
             [*get_args(Rest)], value=get_args(Rest)[0], label="Where nothing is painted"
         )
-        gr.HTML(key(classes.names), elem_id="brushes")
+        gr.HTML(key(classes), elem_id="brushes")
 
     def view(there: list[Item], current: int, message: str = "") -> tuple[Any, ...]:
         """What the page shows of the picture at a place in the list, after a message."""
@@ -79,7 +80,8 @@ def review_tab(correcting: Correcting) -> None:
         item = there[current]
         found = correcting.found(item.name, SETTINGS)
         mask = correcting.mask(item.name, SETTINGS)
-        over = painted(np.asarray(found.picture), mask, palette(len(classes)), 0.45)
+        pixels, channels = np.asarray(found.picture), classes.to_channels(mask)
+        over = painted(pixels, channels, palette(classes.channels), 0.45)
         blank = np.zeros((*mask.shape, 4), np.uint8)
         value = {"background": over, "layers": [blank], "composite": None}
         size = (found.picture.width, found.picture.height)
@@ -157,12 +159,11 @@ def as_hex(colour: tuple[int, int, int]) -> str:
     return "#" + "".join(f"{value:02x}" for value in colour)
 
 
-def key(names: tuple[str, ...]) -> str:
+def key(classes: Classes) -> str:
     """What the colours of the brush stand for."""
-    table = colours(len(names))
     chips = [
         f'<span class="key"><span class="chip" style="background: {as_hex(colour)}"></span>'
-        f"{escape(shown('nothing said' if colour == UNSAID else names[k]))}</span>"
-        for k, colour in table.items()
+        f"{escape(shown('nothing said' if colour == UNSAID else classes.names[k]))}</span>"
+        for k, colour in colours(classes).items()
     ]
     return "".join(chips)

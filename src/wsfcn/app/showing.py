@@ -72,7 +72,8 @@ def painted(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """A picture with its objects painted over it; their edges are full, beside a white line.
 
-    So an object is told from its surroundings where the picture happens to have its colour.
+    So an object is told from its surroundings where the picture happens to have its colour. The
+    mask counts channels: 0 is the background, or where nothing is said.
     """
     mask = np.where(mask < len(colours), mask, 0).astype(np.uint8)  # 255: nothing is said
     over = colours[mask].astype(np.float32)

@@ -34,8 +34,8 @@ class Tagging:
 
     @property
     def groups(self) -> list[str]:
-        """What can be shown: all, each class, those without a tag."""
-        return [ALL, *self.data.classes.objects, UNTAGGED]
+        """What can be shown: all, each class, those without a tag where there may be such."""
+        return [ALL, *self.data.classes.objects, *([] if self.demand else [UNTAGGED])]
 
     def names(self, group: str) -> list[str]:
         """The names of the pictures of a group, in order."""
@@ -46,6 +46,13 @@ class Tagging:
         if name not in self.pictures:
             raise SettingError(f"no picture '{name}' in {self.root}")
         return self.pictures[name]
+
+    @property
+    def demand(self) -> str:
+        """Why every picture needs a tag; empty where one may be without."""
+        if not self.data.classes.background:
+            return "without a background every pixel belongs to a class"
+        return "data.untagged is false" if self.settings.untagged is False else ""
 
     @property
     def refusal(self) -> str:
@@ -69,6 +76,8 @@ class Tagging:
             wanted = [tag for tag in self.data.classes.objects if tag in tags]
             if unknown := set(tags) - set(wanted):
                 self.data.classes.index(unknown.pop())
+            if self.demand and not wanted:
+                raise TagError(f"{name}: {self.demand}; tick a tag at least")
             table, classes = changeable(self.root), self.data.classes
             if not (self.root / "classes.txt").exists():
                 self.keeps_classes(name, wanted)

@@ -29,7 +29,7 @@ CLICK = "() => document.querySelector('#download-file').click()"
 def try_tab(looks: Looks, folder: Path) -> None:
     """Lay out the tab, inside a `gr.Tab`; downloads are written into ``folder``."""
     start = choices_of("fast")
-    objects = looks.network.classes.objects
+    classes = looks.network.classes
     uploads, chosen = gr.State([]), gr.State(0)
     with gr.Row(elem_classes="beside"):
         with gr.Column(scale=3, min_width=320):
@@ -63,8 +63,8 @@ def try_tab(looks: Looks, folder: Path) -> None:
                     0, 1, 0.5, step=0.05, label="Opacity", min_width=160, buttons=[]
                 )
                 soft = gr.Dropdown(
-                    [*looks.network.classes.names],
-                    value=objects[0],
+                    [*classes.names],
+                    value=classes.objects[0],
                     label="Class of the soft mask",
                     visible=False,
                     min_width=160,
@@ -83,18 +83,34 @@ def try_tab(looks: Looks, folder: Path) -> None:
                 buttons=[],
                 elem_id="cut",
             )
-            with gr.Accordion("Views, clean-up, background", open=False):
+            more = "Views, clean-up, background" if classes.background else "Views, clean-up"
+            with gr.Accordion(more, open=False):
                 scales = gr.CheckboxGroup(SCALES, value=start.scales, label="Views, by size")
                 flip = gr.Checkbox(start.flip, label="Mirrored views too")
                 refine = gr.Radio(["none", "pamr", "crf"], value=start.refine, label="Clean-up")
                 background = gr.Dropdown(
-                    [*get_args(Background)], value=start.background, label="Background"
+                    [*get_args(Background)],
+                    value=start.background,
+                    label="Background",
+                    visible=classes.background,
                 )
                 constant = gr.Slider(
-                    0, 1, start.constant, step=0.01, label="Background's value", buttons=[]
+                    0,
+                    1,
+                    start.constant,
+                    step=0.01,
+                    label="Background's value",
+                    buttons=[],
+                    visible=classes.background,
                 )
             with gr.Row(equal_height=True):
-                kind = gr.Dropdown([*KINDS], value="mask PNG", label="Download as", min_width=130)
+                kind = gr.Dropdown(
+                    [*KINDS],
+                    value="mask PNG",
+                    label="Download as",
+                    min_width=130,
+                    elem_id="kind",
+                )
                 which = gr.Radio(["this", "all"], value="this", label="Pictures", min_width=110)
             get = gr.Button("Download", elem_id="download")
             file = gr.DownloadButton(visible="hidden", elem_id="download-file")
@@ -139,7 +155,7 @@ def try_tab(looks: Looks, folder: Path) -> None:
         wanted = there if which == "all" else [there[current]]
         pictures = ((u.name, u.path, looks.segment(u.path, settings)) for u in wanted)
         target = Path(tempfile.mkdtemp(dir=folder))
-        return str(download(kind, pictures, looks.network.classes, target, opacity=opacity))
+        return str(download(kind, pictures, classes, target, opacity=opacity))
 
     def picked(event: gr.SelectData) -> int:
         return event.index if isinstance(event.index, int) else 0
