@@ -184,10 +184,10 @@ class PseudoSettings(Checked, group="pseudo"):
     local_margin: NotNegative = 1
     """Points of average precision by which local evidence may tell a class's tags worse than the
     whole picture does, and yet make its labels."""
-    relabel_after: Share = 0
+    relabel_after: Share = 0.6
     """Part of the training after which labels are made anew, once: of whole pictures, from several
-    views of the network's average, where it is sure; 0.6 helps photographs. From then on they are
-    the labels. 0: never, nor where local evidence makes the labels of a class."""
+    views of the network's average, where it is sure. From then on they are the labels there. 0:
+    never, nor of pictures in which local evidence makes the labels of a class."""
     relabel_scales: Annotated[tuple[Scale, ...], Meta(min_length=1)] = (0.75, 1.0, 1.5)
     """Sizes of those views, as factors of the picture's own; the first of them is mirrored."""
     sure: Share = 0.7

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 
 def size_of(maps: Shaped[Any, "*_ h w"]) -> tuple[int, int]:
@@ -24,13 +24,26 @@ def resize(
     return F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
 
 
-def nearest(labels: Shaped[Any, "h w"], size: tuple[int, ...]) -> Shaped[Any, "y x"]:
-    """Labels, in a tensor, at ``size`` = (y, x)."""
-    if labels.shape == size:
-        return labels
-    from torch.nn import functional as F
+def nearest(
+    labels: Shaped[Any, "*b _ _"], size: tuple[int, ...], *, align_corners: bool = False
+) -> Shaped[Any, "*b y x"]:
+    """Labels, in a tensor, at ``size`` = (y, x): each is that of the nearest place.
 
-    return F.interpolate(labels[None, None].float(), size, mode="nearest")[0, 0].byte()
+    Grids lie on each other by their edges or, with ``align_corners``, by the middles of their
+    corner cells, as the masks of a network do on its picture.
+
+    >>> import torch
+    >>> nearest(torch.arange(6)[None], (1, 3)).tolist()
+    [[1, 3, 5]]
+    >>> nearest(torch.arange(6)[None], (1, 3), align_corners=True).tolist()
+    [[0, 3, 5]]
+    """
+    for axis, length in zip((-2, -1), size, strict=True):
+        count = labels.shape[axis]
+        if count != length:
+            places = (_places(count, length, align_corners) + 0.5).astype(int)
+            labels = labels.index_select(axis, _indices(places, labels))
+    return labels
 
 
 def as_array(x: Shaped[Any, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
@@ -43,10 +56,7 @@ def _columns(
 ) -> Float[np.ndarray, "*_"]:
     """Linear interpolation along one axis."""
     count = x.shape[axis]
-    if align_corners:
-        places = np.arange(length) * ((count - 1) / max(length - 1, 1))
-    else:
-        places = ((np.arange(length) + 0.5) * (count / length) - 0.5).clip(0, count - 1)
+    places = _places(count, length, align_corners)
     low = places.astype(int).clip(0, count - 1)
     share = (places - low).astype(x.dtype)
     result = x.take(low, axis)
@@ -55,3 +65,16 @@ def _columns(
     step *= share if axis == -1 else share[:, None]
     result += step
     return result
+
+
+def _places(count: int, length: int, align_corners: bool) -> Float[np.ndarray, "_"]:
+    """Where ``length`` cells lie among ``count``."""
+    if align_corners:
+        return np.arange(length) * ((count - 1) / max(length - 1, 1))
+    return ((np.arange(length) + 0.5) * (count / length) - 0.5).clip(0, count - 1)
+
+
+def _indices(places: Int[np.ndarray, "_"], like: Any) -> Any:
+    import torch
+
+    return torch.from_numpy(places).to(like.device)

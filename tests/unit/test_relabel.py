@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch.nn import functional as F
 
 import tiny
-from wsfcn.config import OptimSettings, PseudoSettings, TrainSettings
+from wsfcn.config import ModelSettings, OptimSettings, PseudoSettings, TrainSettings
 from wsfcn.data.dataset import TrainingSet, open_data
 from wsfcn.data.rounds import PASSES, SecondRound
 from wsfcn.data.transforms import training_transform
 from wsfcn.errors import DataError
 from wsfcn.figures import read_figures
 from wsfcn.images import read_mask, write_mask
-from wsfcn.method.step import second_round_losses
+from wsfcn.maps import nearest, resize
+from wsfcn.method.step import training_losses
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.training import relabel
 from wsfcn.training.module import SegmentationTraining
@@ -104,8 +106,24 @@ def test_where_local_evidence_makes_labels_there_is_none(tmp_path):
     training = SegmentationTraining(model, data, settings)
     assert training.second == SecondRound(tmp_path / "run/second-round", FIRST)
     assert model.evidence is not None
-    model.evidence.local[2] = True
+    model.evidence.local.fill_(True)
     assert training.second is None
+
+
+def test_pictures_of_a_local_class_have_none(root, tmp_path, monkeypatch):
+    """The others of the set have it, and the training goes through with both."""
+    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": EPOCHS}, pseudo=ASKED)
+    data = open_data(settings.data)
+    name = data.classes.objects[0]
+    plain = {picture.name for picture in data.train if name not in picture.tags}
+    assert 0 < len(plain) < len(data.train)
+
+    def local(model, *_more):
+        model.evidence.local[0] = True
+
+    monkeypatch.setattr("wsfcn.training.run.fit_evidence", local)
+    run = train(settings)
+    assert {path.stem for path in (run / "second-round").glob("*.png")} == plain
 
 
 def test_samples_bring_their_labels_from_its_first_epoch_on(tmp_path):
@@ -126,17 +144,36 @@ def test_samples_bring_their_labels_from_its_first_epoch_on(tmp_path):
     assert set(columns.tolist()) == {0.0, 1.0}  # mirrored or not, they go along
 
 
-def test_the_loss_is_that_of_the_labels_that_are_there():
-    logits = torch.zeros(1, 2, 4, 4)
-    prediction = Prediction(logits, torch.zeros(1, 1))
-    labels = torch.full((1, 16, 16), IGNORE, dtype=torch.uint8)
-    labels[:, :8] = 1
-    batch = Batch(torch.zeros(1, 3, 16, 16), torch.ones(1, 1), ["a"], labels=labels)
-    found = second_round_losses(prediction, batch, PseudoSettings(), torch.tensor(0.5))
-    # Half of the pixels have a label, and each of them costs log 2.
-    assert found.masks.item() == pytest.approx(np.log(2) * 0.5**0.25)
-    assert found.total.item() == pytest.approx(0.5 + found.masks.item())
-    assert found.coverage.item() == 0.5
+def test_where_it_is_not_sure_a_picture_goes_on_with_tags():
+    torch.manual_seed(0)
+    model = build_segmenter(ModelSettings(width=8, weights="none"), 3).eval()
+    image = torch.rand(2, 3, 64, 64)
+    batch = Batch(image, torch.tensor([[1.0, 0], [0, 1]]), ["a", "b"])
+    settings = PseudoSettings(teacher=False)
+
+    def losses(labels):
+        return training_losses(model, batch._replace(labels=labels), settings, warm=True)
+
+    nothing = torch.full((2, 64, 64), IGNORE, dtype=torch.uint8)
+    assert losses(nothing) == losses(None)
+    half = nothing.clone()
+    half[:, :32] = 1
+    assert losses(half).masks != losses(None).masks
+    whole = torch.zeros_like(nothing)
+    logits = resize(model(image).logits, (16, 16), align_corners=True)
+    expected = F.cross_entropy(logits, torch.zeros(2, 16, 16, dtype=torch.long))
+    assert losses(whole).masks.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert losses(whole).coverage == 1
+
+
+def test_labels_come_back_to_the_masks_grid_where_they_were():
+    torch.manual_seed(0)
+    masks = torch.rand(1, 5, 12, 9)
+    full = resize(masks, (97, 70), align_corners=True).argmax(1)
+    again = nearest(full, (12, 9), align_corners=True)
+    assert (again == masks.argmax(1)).float().mean() > 0.9
+    shifted = nearest(full, (12, 9))
+    assert (shifted == masks.argmax(1)).float().mean() < 0.9
 
 
 class Stop(Callback):

@@ -7,7 +7,7 @@ import torch
 
 from plain_step import plain_step
 from wsfcn.config import ModelSettings, PseudoSettings
-from wsfcn.method.losses import mask_loss
+from wsfcn.method.losses import complete, mask_loss
 from wsfcn.method.pseudo import Candidates, activation_masks, banded_labels, object_masks
 from wsfcn.method.step import make_labels, training_losses
 from wsfcn.models.segmenter import Segmenter, build_segmenter
@@ -118,10 +118,12 @@ def test_mask_loss_by_hand():
     tags = torch.ones(1, 1)
     log2 = torch.tensor(2.0).log()
     # Three labelled pixels: weights 1/4, 1/4, 2/4; the unlabelled one counts as 0.
-    assert mask_loss(logits, labels, tags) == pytest.approx((log2 * (1 / 4)).item())
-    assert mask_loss(logits, labels, tags, 0.0) == pytest.approx((log2 * 3 / 4).item())
-    # A tagged class without a pixel.
-    assert mask_loss(logits, torch.zeros_like(labels), tags) == 0
+    assert mask_loss(logits, labels) == pytest.approx((log2 * (1 / 4)).item())
+    assert mask_loss(logits, labels, 0.0) == pytest.approx((log2 * 3 / 4).item())
+    assert complete(labels, tags)
+    # A tagged class without a pixel, until it is shown elsewhere.
+    assert not complete(torch.zeros_like(labels), tags)
+    assert complete(torch.zeros_like(labels), tags, torch.tensor([[False, True]]))
 
 
 def test_settings_reach_the_labels():

@@ -1,7 +1,7 @@
 """The losses: tags against image scores, pseudo-labels and known labels against masks."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,42 +17,54 @@ def tag_loss(scores: Float[Tensor, "b n"], tags: Float[Tensor, "b n"]) -> Float[
 
 
 def mask_loss(
-    logits: Float[Tensor, "b c h w"],
-    labels: Int[Tensor, "b h w"],
-    tags: Float[Tensor, "b c-1"],
-    balance: float = 1.0,
-    shown: Bool[Tensor, "b c"] | None = None,
-    background: bool = True,
+    logits: Float[Tensor, "b c h w"], labels: Int[Tensor, "b h w"], balance: float = 1.0
 ) -> Float[Tensor, "b"]:
-    """Class-balanced cross-entropy of each picture against its pseudo-labels.
+    """Class-balanced cross-entropy of each picture against its labels (AE, section 3.2).
 
     A pixel of class k weighs ((N - N_k) / (1 + N)) ** balance, with N_k of the picture's N labelled
-    pixels; the loss is the mean over all pixels. A picture in which the background (if there is
-    one) or a tagged class got no pixel has loss 0: its labels cannot be trusted (AE, section 3.2,
-    and its code). Classes that a person has ``shown`` need none.
+    pixels; the loss is the mean over all pixels.
     """
-    count = logits.shape[1]
     labelled = labels != IGNORE
     safe = labels.where(labelled, 0)
-    sizes = torch.zeros(len(labels), count, device=logits.device)
+    sizes = torch.zeros(len(labels), logits.shape[1], device=logits.device)
     sizes.scatter_add_(1, safe.flatten(1), labelled.flatten(1).float())
     total = sizes.sum(1, keepdim=True)
     weights = (
         ((total - sizes) / (1 + total)).pow(balance).gather(1, safe.flatten(1)).view(safe.shape)
     )
     loss = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
-    found = sizes > 0 if shown is None else (sizes > 0) | shown
-    complete = (found[:, 1:] | (tags == 0)).all(1)
-    if background:
-        complete &= found[:, 0]
-    return (weights * loss).mean((1, 2)) * complete
+    return (weights * loss).mean((1, 2))
+
+
+def complete(
+    labels: Shaped[Tensor, "b h w"],
+    tags: Float[Tensor, "b n"],
+    shown: Bool[Tensor, "b c"] | None = None,
+    *,
+    background: bool = True,
+) -> Bool[Tensor, "b"]:
+    """Whether the background (if there is one) and every tagged class got a pixel of a picture.
+
+    Where not, its labels cannot be trusted (AE, section 3.2, and its code). Classes that are
+    ``shown`` in some other way need no pixel.
+    """
+    found = classes_in(labels, tags.shape[1] + 1)
+    if shown is not None:
+        found |= shown
+    return (found[:, 1:] | (tags == 0)).all(1) & (found[:, 0] | (not background))
+
+
+def classes_in(labels: Shaped[Tensor, "b h w"], classes: int) -> Bool[Tensor, "b c"]:
+    """Which classes, the background among them, each picture's labels have."""
+    found = torch.zeros(len(labels), IGNORE + 1, dtype=torch.bool, device=labels.device)
+    found.scatter_(1, labels.flatten(1).long(), True)
+    return found[:, :classes]
 
 
 def labelled_loss(
     logits: Float[Tensor, "b c h w"], labels: Int[Tensor, "b h w"]
 ) -> Float[Tensor, "b"]:
-    """Cross-entropy of each picture against labels that are known: what a person said of it, or
-    what a second round is sure of; 0 where there is none.
+    """Cross-entropy of each picture against what a person said of it; 0 where nothing was said.
 
     The mean over the pixels with a label, times their share of the picture to the power `SPARSE`.
     So a whole mask weighs as full supervision of its picture does, and a point, which by its area

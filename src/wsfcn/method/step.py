@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wsfcn.config import PseudoSettings
-from wsfcn.maps import resize, size_of
-from wsfcn.method.losses import labelled_loss, mask_loss, tag_loss
+from wsfcn.maps import nearest, resize, size_of
+from wsfcn.method.losses import classes_in, complete, labelled_loss, mask_loss, tag_loss
 from wsfcn.method.pseudo import (
     Candidates,
     activation_masks,
@@ -41,9 +41,8 @@ def training_losses(
 
     ``own_share`` is the weight of the network's own masks in labels from activations. A
     ``teacher``, the moving average of the network in evaluation mode, makes the labels in its place
-    (Mean Teachers, Tarvainen and Valpola, 2017). What people said of a pixel is its label; the rest
-    of their pictures goes on with tags. Where the batch brings labels of a second round, those are
-    the labels.
+    (Mean Teachers, Tarvainen and Valpola, 2017). What people said of a pixel is its label, and
+    so is what a second round is sure of; the rest of such pictures goes on with tags.
     """
     if not warm:
         from_tags = tag_loss(model.scores(batch.image), batch.tags)
@@ -52,45 +51,48 @@ def training_losses(
 
     prediction = model(batch.image)
     from_tags = tag_loss(prediction.scores, batch.tags)
-    if batch.labels is not None:
-        return second_round_losses(prediction, batch, settings, from_tags)
-    taught = _taught(prediction, batch, teacher)
-    local = local_masks(model, batch)
-    labels = make_labels(batch, taught, settings, own_share, local)
+    with torch.no_grad():
+        taught = teacher(batch.image) if teacher else prediction
+    labels, coverage = trusted_labels(model, batch, taught, settings, own_share)
     logits = resize(prediction.logits, size_of(labels), align_corners=True)
+    from_masks = mask_loss(logits, labels, settings.balance).mean()
+    if batch.corrected is not None:
+        from_people = said_loss(prediction, batch.corrected)
+        from_masks = from_masks + settings.corrected_weight * from_people
+    return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
+
+
+@torch.no_grad()
+def trusted_labels(
+    model: Segmenter,
+    batch: Batch,
+    prediction: Prediction,
+    settings: PseudoSettings,
+    own_share: float,
+) -> tuple[Int[Tensor, "b y x"], Float[Tensor, ""]]:
+    """The labels of a batch, after a prediction of it, and the share of pixels that have one.
+
+    Where a second round is sure, the labels are its own. The others are those of the step, but for
+    pictures in which they leave out a tagged class. Cells of which a person spoke have none here.
+    """
+    local = local_masks(model, batch)
+    labels = make_labels(batch, prediction, settings, own_share, local)
+    size, classes = size_of(labels), prediction.logits.shape[1]
+    said, made = torch.zeros_like(labels, dtype=torch.bool), torch.full_like(labels, IGNORE)
+    if batch.labels is not None:
+        made = nearest(batch.labels, size, align_corners=True).long()
+    shown = classes_in(made, classes)
+    if batch.corrected is not None:
+        said = said_cells(batch.corrected, size)
+        shown |= classes_in(batch.corrected, classes)
+    made = made.masked_fill(said, IGNORE)
+    known = said | (made != IGNORE)
+    coverage = ((labels != IGNORE) | known).float().mean()
     # A crop may miss what is small: a class without a pixel then says nothing against the labels.
     expected = batch.tags if local is None else batch.tags * ~local.classes[1:]
-    background = prediction.background
-    if batch.corrected is None:
-        from_masks = mask_loss(logits, labels, expected, settings.balance, None, background).mean()
-        coverage = (labels != IGNORE).float().mean()
-        return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
-
-    said = said_cells(batch.corrected, size_of(labels))
-    labels = labels.masked_fill(said, IGNORE)
-    shown = shown_classes(batch.corrected, logits.shape[1])
-    from_masks = mask_loss(logits, labels, expected, settings.balance, shown, background).mean()
-    from_people = said_loss(prediction, batch.corrected)
-    from_masks = from_masks + settings.corrected_weight * from_people
-    coverage = ((labels != IGNORE) | said).float().mean()
-    return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
-
-
-def second_round_losses(
-    prediction: Prediction, batch: Batch, settings: PseudoSettings, from_tags: Float[Tensor, ""]
-) -> Losses:
-    """The losses of a batch that brings its labels: no labels are made, and no teacher is asked."""
-    assert batch.labels is not None
-    made = batch.labels[:, None].float()
-    labels = F.interpolate(made, size_of(prediction.logits), mode="nearest")[:, 0].long()
-    from_people = torch.zeros_like(from_tags)
-    if batch.corrected is not None:
-        labels = labels.masked_fill(said_cells(batch.corrected, size_of(labels)), IGNORE)
-        from_people = said_loss(prediction, batch.corrected)
-    from_masks = labelled_loss(prediction.logits, labels).mean()
-    from_masks = from_masks + settings.corrected_weight * from_people
-    coverage = (batch.labels != IGNORE).float().mean()
-    return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
+    labels = labels.masked_fill(known, IGNORE)
+    trusted = complete(labels, expected, shown, background=prediction.background)
+    return labels.masked_fill(~trusted[:, None, None], IGNORE).where(made == IGNORE, made), coverage
 
 
 def said_loss(prediction: Prediction, corrected: UInt8[Tensor, "b h w"]) -> Float[Tensor, ""]:
@@ -109,13 +111,6 @@ def said_loss(prediction: Prediction, corrected: UInt8[Tensor, "b h w"]) -> Floa
 def said_cells(corrected: UInt8[Tensor, "b h w"], size: tuple[int, int]) -> Bool[Tensor, "b y x"]:
     """Cells of a grid of ``size`` in which a person said something of a pixel."""
     return F.adaptive_max_pool2d((corrected != IGNORE).float(), size) > 0
-
-
-def shown_classes(corrected: UInt8[Tensor, "b h w"], classes: int) -> Bool[Tensor, "b c"]:
-    """Which classes, the background among them, a person has shown in each picture."""
-    shown = torch.zeros(len(corrected), IGNORE + 1, dtype=torch.bool, device=corrected.device)
-    shown.scatter_(1, corrected.flatten(1).long(), True)
-    return shown[:, :classes]
 
 
 class LocalMasks(NamedTuple):
@@ -213,8 +208,3 @@ def cut(
         background_cutoff=settings.background_cutoff,
         low=settings.low,
     )
-
-
-@torch.no_grad()
-def _taught(prediction: Prediction, batch: Batch, teacher: Segmenter | None) -> Prediction:
-    return teacher(batch.image) if teacher else prediction

@@ -63,7 +63,8 @@ def labels_of(
     strength, place = resize(refined.masks, size, align_corners=True).max(1)
     strength = strength.nan_to_num()  # a network that has failed is shown too
     strongest = refined.classes[0, place[0]]
-    maps = (mask[0].byte(), strongest.byte(), strength[0].float(), nearest(labels[0].byte(), size))
+    shown = nearest(labels[0].byte(), size, align_corners=True)
+    maps = (mask[0].byte(), strongest.byte(), strength[0].float(), shown)
     return Labelled(*(values.cpu().numpy() for values in maps))
 
 

@@ -14,7 +14,14 @@ from torch.utils.data import DataLoader
 
 from wsfcn.checkpoint import header
 from wsfcn.config import TrainSettings
-from wsfcn.data.dataset import TaggedPictures, TrainingSet, ViewingSet, only, tag_vector
+from wsfcn.data.dataset import (
+    TaggedPicture,
+    TaggedPictures,
+    TrainingSet,
+    ViewingSet,
+    only,
+    tag_vector,
+)
 from wsfcn.data.loading import EpochOrder, repeats, training_loader
 from wsfcn.data.rounds import SecondRound
 from wsfcn.data.transforms import smallest_side, training_transform
@@ -76,10 +83,18 @@ class SegmentationTraining(L.LightningModule):
 
     @property
     def second(self) -> SecondRound | None:
-        """The second round; none where local evidence makes labels, which are better each time:
-        several views agree on a lesion less often than on what is around it (docs/log.md, 45)."""
+        """The second round; none where all labels come from local evidence."""
         evidence = self.model.evidence
-        return None if evidence is not None and evidence.local.any() else self.asked
+        return None if evidence is not None and evidence.local.all() else self.asked
+
+    def _has_second(self, picture: TaggedPicture) -> bool:
+        """Whether a second round labels a picture. Not where local evidence makes labels: several
+        views agree on a lesion less often than on what is around it (docs/log.md, 45)."""
+        evidence = self.model.evidence
+        if evidence is None:
+            return True
+        tags = tag_vector(picture.tags, self.data.classes) > 0
+        return not (tags & evidence.local.cpu()).any()
 
     def train_dataloader(self) -> DataLoader[Any]:
         """The training batches; after a resume, those of the epoch that are left."""
@@ -145,9 +160,8 @@ class SegmentationTraining(L.LightningModule):
         for epoch in range(second.epoch, settings.optim.all_epochs):
             order.set_epoch(epoch)
             places.update(place for _, place in order)
-        mine = [
-            self.data.train[n] for n in sorted(places)[trainer.global_rank :: trainer.world_size]
-        ]
+        asked = [self.data.train[n] for n in sorted(places) if self._has_second(self.data.train[n])]
+        mine = asked[trainer.global_rank :: trainer.world_size]
         if trainer.is_global_zero:
             clear(second)
         trainer.strategy.barrier()
@@ -159,8 +173,8 @@ class SegmentationTraining(L.LightningModule):
         model.train(learns)
         trainer.strategy.barrier()
         if trainer.is_global_zero:
-            mark(second, len(places))
-            made = f"labels of {len(places)} pictures made anew"
+            mark(second, len(asked))
+            made = f"labels of {len(asked)} pictures made anew"
             say(f"{made}: sure of {100 * sure:.0f} % of the pixels of tagged ones")
         self.relabelled = True
 
