@@ -22,7 +22,7 @@ class Ready(NamedTuple):
 MODELS: dict[str, Ready] = {
     "animals": Ready(
         "cat, cow, dog, horse, person, sheep",
-        "recipe voc-animals-best, seed 1, pseudo.balance 0.5, tags of VOC 2012",
+        "recipe voc-animals-best, seed 0, tags of VOC 2012",
     ),
 }
 """The ready models by name."""
