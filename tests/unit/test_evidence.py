@@ -182,6 +182,19 @@ def test_a_step_leaves_it_as_it_is():
     assert all(p.grad is None for p in model.evidence.parameters())
 
 
+@pytest.mark.parametrize("local", [False, True])
+def test_the_dice_loss_is_that_of_local_classes(local):
+    model, data = build().eval(), batch()
+    assert model.evidence is not None
+    model.evidence.usual.fill_(0.1)
+    model.evidence.local.fill_(local)
+    total = [
+        training_losses(model, data, PseudoSettings(dice=weight), warm=True).total.item()
+        for weight in (0, 0.5)
+    ]
+    assert (total[1] > total[0]) == local
+
+
 def test_labels_of_local_classes_come_from_local_evidence():
     model, data = build(), batch()
     assert local_masks(model, data) is None

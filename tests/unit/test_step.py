@@ -7,7 +7,7 @@ import torch
 
 from plain_step import plain_step
 from wsfcn.config import ModelSettings, PseudoSettings
-from wsfcn.method.losses import complete, mask_loss
+from wsfcn.method.losses import complete, dice_loss, mask_loss
 from wsfcn.method.pseudo import Candidates, activation_masks, banded_labels, object_masks
 from wsfcn.method.step import make_labels, training_losses
 from wsfcn.models.segmenter import Segmenter, build_segmenter
@@ -109,6 +109,20 @@ def test_object_masks_by_hand():
     masks = torch.tensor([[[[0.2]], [[0.3]], [[0.5]]]])
     found = object_masks(masks, torch.tensor([[1.0, 0.0]]))
     assert found.flatten().tolist() == pytest.approx([0, 0.6, 0])
+
+
+def test_dice_loss_by_hand():
+    # Three classes with equal logits; the second has two of three labelled pixels.
+    logits = torch.zeros(1, 3, 1, 4)
+    labels = torch.tensor([[[0, 1, 1, IGNORE]]])
+    second, third = torch.tensor([False, True, False]), torch.tensor([False, False, True])
+    expected = 1 - (2 * 2 / 3 + 1) / (3 / 3 + 2 + 1)
+    assert dice_loss(logits, labels, second).item() == pytest.approx(expected)
+    assert dice_loss(logits, labels, second | third).item() == pytest.approx(expected)
+    assert dice_loss(logits, labels, third) == 0
+    assert dice_loss(logits, labels, torch.zeros(3, dtype=torch.bool)) == 0
+    right = torch.nn.functional.one_hot(labels.clamp(max=2), 3).permute(0, 3, 1, 2) * 50.0
+    assert dice_loss(right, labels, second).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_mask_loss_by_hand():

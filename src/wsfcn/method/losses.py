@@ -36,6 +36,25 @@ def mask_loss(
     return (weights * loss).mean((1, 2))
 
 
+def dice_loss(
+    logits: Float[Tensor, "b c h w"], labels: Int[Tensor, "b h w"], classes: Bool[Tensor, "c"]
+) -> Float[Tensor, ""]:
+    """Soft Dice loss over the labelled pixels of a batch: the mean over those of ``classes`` that
+    have any, 0 where none has.
+
+    V-Net (Milletari et al., 2016), section 3, with 1 added above and below, and sums in place of
+    sums of squares. A class counts alike however small it is.
+    """
+    labelled = (labels != IGNORE)[:, None]
+    chosen = classes.nonzero()[:, 0]
+    masks = logits.softmax(1)[:, chosen] * labelled
+    truth = labels[:, None] == chosen[:, None, None]
+    both, each = (masks * truth).sum((0, 2, 3)), (masks + truth.float()).sum((0, 2, 3))
+    there = truth.any(3).any(2).any(0)
+    losses = 1 - (2 * both + 1) / (each + 1)
+    return (losses * there).sum() / there.sum().clamp(min=1)
+
+
 def complete(
     labels: Shaped[Tensor, "b h w"],
     tags: Float[Tensor, "b n"],

@@ -13,7 +13,14 @@ from torch.nn import functional as F
 
 from wsfcn.config import PseudoSettings
 from wsfcn.maps import nearest, resize, size_of
-from wsfcn.method.losses import classes_in, complete, labelled_loss, mask_loss, tag_loss
+from wsfcn.method.losses import (
+    classes_in,
+    complete,
+    dice_loss,
+    labelled_loss,
+    mask_loss,
+    tag_loss,
+)
 from wsfcn.method.pseudo import (
     Candidates,
     activation_masks,
@@ -56,6 +63,9 @@ def training_losses(
     labels, coverage = trusted_labels(model, batch, taught, settings, own_share)
     logits = resize(prediction.logits, size_of(labels), align_corners=True)
     from_masks = mask_loss(logits, labels, settings.balance).mean()
+    if model.evidence is not None and settings.dice:
+        small = dice_loss(logits, labels, model.evidence.is_local)
+        from_masks = from_masks + settings.dice * small
     if batch.corrected is not None:
         from_people = said_loss(prediction, batch.corrected)
         from_masks = from_masks + settings.corrected_weight * from_people
