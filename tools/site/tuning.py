@@ -1,0 +1,157 @@
+"""What goes wrong with masks because of the data, and what mends it: pictures made by doing both.
+
+    python tools/site/tuning.py OUT
+
+Short trainings (the demo's, three epochs of drawn scenes) in OUT, where those that are done stay.
+Each case has two: with a fault and with its cure. Of each some held-out scenes go to
+docs/training/tuning.jpg: picture, masks with the fault, with its cure, and as drawn. `tuning.csv`
+in OUT has the mIoU of both.
+"""
+
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import wsfcn
+from pictures import save
+from wsfcn.config import TrainSettings
+from wsfcn.evaluation import evaluate_folder
+from wsfcn.files import write_lines, write_table
+from wsfcn.images import read_mask, read_picture
+from wsfcn.inference.folder import predict_folder
+from wsfcn.scenes.demo import demo_settings
+from wsfcn.scenes.scenes import CLASSES, write_scenes
+from wsfcn.training.run import train
+from wsfcn.visualize import beside, painted
+
+POOL, TRAIN, VAL = 8000, 1600, 200
+SEED = 0
+ROWS = 2
+"""Scenes that are shown of a case."""
+
+Tags = dict[str, tuple[str, ...]]
+"""The tags of the training scenes, by name."""
+Choice = Callable[[Tags], list[str]]
+
+
+class Case(NamedTuple):
+    """A fault of the scenes that are learned from (``few``), and its cure (``enough``)."""
+
+    name: str
+    shown: tuple[str, ...]
+    """Classes that the scenes shown have."""
+    few: Choice
+    enough: Choice
+
+
+def rare(name: str, count: int) -> Choice:
+    """Scenes of which ``count`` show a class."""
+
+    def choose(tags: Tags) -> list[str]:
+        first = [key for key, its in tags.items() if name in its][:count]
+        return [*first, *(key for key, its in tags.items() if name not in its)]
+
+    return choose
+
+
+def together(one: str, other: str, alone: int) -> Choice:
+    """Scenes with both classes or neither, and ``alone`` of each by itself."""
+
+    def choose(tags: Tags) -> list[str]:
+        both = [key for key, its in tags.items() if {one, other} <= {*its}]
+        neither = [key for key, its in tags.items() if not {one, other} & {*its}]
+        single = [
+            [key for key, its in tags.items() if {one, other} & {*its} == {name}][:alone]
+            for name in (one, other)
+        ]
+        return [*both, *single[0], *single[1], *neither]
+
+    return choose
+
+
+CASES = (
+    Case("missing", ("starfish",), few=rare("starfish", 6), enough=rare("starfish", 120)),
+    Case(
+        "together",
+        ("flower", "leaf"),
+        few=together("flower", "leaf", 0),
+        enough=together("flower", "leaf", 120),
+    ),
+)
+
+
+def draw(folder: Path) -> Tags:
+    """The scenes to choose from, and their tags."""
+    if not (folder / "val.txt").exists():
+        write_scenes(folder, POOL, VAL, SEED)
+    with (folder / "tags.csv").open(encoding="utf-8", newline="") as file:
+        return {Path(row["image"]).stem: tuple(row["tags"].split()) for row in csv.DictReader(file)}
+
+
+def data_set(folder: Path, pool: Path, tags: Tags, names: Sequence[str]) -> None:
+    """A data set of chosen scenes, linked."""
+    held_out = (pool / "val.txt").read_text().split()
+    for name in (*names, *held_out):
+        target = folder / "images" / f"{name}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.symlink_to((pool / "images" / target.name).resolve())
+    rows = [f"images/{name}.jpg,{' '.join(tags[name])}" for name in (*names, *held_out)]
+    write_lines(folder / "tags.csv", ["image,tags", *rows])
+    write_lines(folder / "train.txt", names)
+    write_lines(folder / "val.txt", held_out)
+    write_lines(folder / "classes.txt", CLASSES.names)
+
+
+def settings_of(out: Path, data: Path) -> TrainSettings:
+    """The demo's settings, for a data set."""
+    start = demo_settings(out, SEED)
+    return replace(
+        start,
+        data=replace(start.data, root=data),
+        run=replace(start.run, out=out),
+    )
+
+
+def learned(case: Case, cured: bool, out: Path, pool: Path, tags: Tags) -> tuple[Path, Path]:
+    """Train one side of a case, or find it trained: its data set and its masks."""
+    folder = out / case.name.replace(" ", "-") / ("cure" if cured else "fault")
+    data, masks = folder / "data", folder / "masks"
+    trained = {key: its for key, its in tags.items() if key.startswith("train")}
+    names = (case.enough if cured else case.few)(trained)[:TRAIN]
+    if not (folder / "done").exists():
+        data_set(data, pool, tags, names)
+        train(settings_of(folder, data))
+        held_out = (data / "val.txt").read_text().split()
+        pictures = [data / "images" / f"{name}.jpg" for name in held_out]
+        predict_folder(wsfcn.load(folder / "checkpoints" / "last.ckpt"), pictures, masks)
+        (folder / "done").touch()
+    return data, masks
+
+
+def main() -> None:
+    out = Path(sys.argv[1])
+    pool = out / "scenes"
+    tags = draw(pool)
+    rows, figures = [], []
+    for case in CASES:
+        sides = [learned(case, cured, out, pool, tags) for cured in (False, True)]
+        metrics = [evaluate_folder(masks, pool / "masks", CLASSES) for _, masks in sides]
+        figures.append((case.name, *(f"{each.miou:.1f}" for each in metrics)))
+        held_out = (pool / "val.txt").read_text().split()
+        shown = [name for name in held_out if {*case.shown} <= {*tags[name]}][:ROWS]
+        for name in shown:
+            picture = read_picture(sides[0][0] / "images" / f"{name}.jpg")
+            folders = [*(masks for _, masks in sides), pool / "masks"]
+            drawn = [read_mask(folder / f"{name}.png") for folder in folders]
+            rows.append(painted(picture, drawn))
+        write_table(out / "tuning.csv", [("case", "fault", "cure"), *figures])
+    pairs = [beside(rows[n : n + ROWS]) for n in range(0, len(rows), ROWS)]
+    save(pairs, "training/tuning.jpg", 1400)
+
+
+if __name__ == "__main__":
+    main()
