@@ -27,7 +27,7 @@ SIZE = (500, 375)
 def dropped(page: Page, path: Path) -> tuple[float, float]:
     """Seconds in the server and until the legend is there."""
     began = perf_counter()
-    page.find("#drop input[type=file]").send_keys(str(path))
+    page.drop(path)
     page.until(lambda: page.text("#spent").startswith(f"{path.stem}:"))
     return spent(page), perf_counter() - began
 

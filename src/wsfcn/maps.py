@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 
 
 def size_of(maps: Shaped[Any, "*_ h w"]) -> tuple[int, int]:
@@ -38,11 +38,13 @@ def nearest(
     >>> nearest(torch.arange(6)[None], (1, 3), align_corners=True).tolist()
     [[0, 3, 5]]
     """
+    import torch
+
     for axis, length in zip((-2, -1), size, strict=True):
         count = labels.shape[axis]
         if count != length:
             places = (_places(count, length, align_corners) + 0.5).astype(int)
-            labels = labels.index_select(axis, _indices(places, labels))
+            labels = labels.index_select(axis, torch.from_numpy(places).to(labels.device))
     return labels
 
 
@@ -72,9 +74,3 @@ def _places(count: int, length: int, align_corners: bool) -> Float[np.ndarray, "
     if align_corners:
         return np.arange(length) * ((count - 1) / max(length - 1, 1))
     return ((np.arange(length) + 0.5) * (count / length) - 0.5).clip(0, count - 1)
-
-
-def _indices(places: Int[np.ndarray, "_"], like: Any) -> Any:
-    import torch
-
-    return torch.from_numpy(places).to(like.device)

@@ -8,16 +8,14 @@ docs/training/tuning.jpg: picture, masks with the fault, with its cure, and as d
 in OUT has the mIoU of both.
 """
 
-import csv
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import wsfcn
 from pictures import save
-from wsfcn.config import TrainSettings
+from wsfcn.data.forms import read_tags
 from wsfcn.evaluation import evaluate_folder
 from wsfcn.files import write_lines, write_table
 from wsfcn.images import read_mask, read_picture
@@ -87,16 +85,15 @@ def draw(folder: Path) -> Tags:
     """The scenes to choose from, and their tags."""
     if not (folder / "val.txt").exists():
         write_scenes(folder, POOL, VAL, SEED)
-    with (folder / "tags.csv").open(encoding="utf-8", newline="") as file:
-        return {Path(row["image"]).stem: tuple(row["tags"].split()) for row in csv.DictReader(file)}
+    return {picture.path.stem: picture.tags for picture in read_tags(folder).pictures}
 
 
 def data_set(folder: Path, pool: Path, tags: Tags, names: Sequence[str]) -> None:
     """A data set of chosen scenes, linked."""
     held_out = (pool / "val.txt").read_text().split()
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     for name in (*names, *held_out):
         target = folder / "images" / f"{name}.jpg"
-        target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         target.symlink_to((pool / "images" / target.name).resolve())
     rows = [f"images/{name}.jpg,{' '.join(tags[name])}" for name in (*names, *held_out)]
@@ -106,30 +103,22 @@ def data_set(folder: Path, pool: Path, tags: Tags, names: Sequence[str]) -> None
     write_lines(folder / "classes.txt", CLASSES.names)
 
 
-def settings_of(out: Path, data: Path) -> TrainSettings:
-    """The demo's settings, for a data set."""
-    start = demo_settings(out, SEED)
-    return replace(
-        start,
-        data=replace(start.data, root=data),
-        run=replace(start.run, out=out),
-    )
-
-
-def learned(case: Case, cured: bool, out: Path, pool: Path, tags: Tags) -> tuple[Path, Path]:
-    """Train one side of a case, or find it trained: its data set and its masks."""
-    folder = out / case.name.replace(" ", "-") / ("cure" if cured else "fault")
-    data, masks = folder / "data", folder / "masks"
+def learned(case: Case, cured: bool, out: Path, pool: Path, tags: Tags) -> Path:
+    """The masks of one side of a case, which is trained where it is not."""
+    folder = out / case.name / ("cure" if cured else "fault")
+    masks = folder / "masks"
     trained = {key: its for key, its in tags.items() if key.startswith("train")}
     names = (case.enough if cured else case.few)(trained)[:TRAIN]
     if not (folder / "done").exists():
-        data_set(data, pool, tags, names)
-        train(settings_of(folder, data))
-        held_out = (data / "val.txt").read_text().split()
-        pictures = [data / "images" / f"{name}.jpg" for name in held_out]
+        settings = demo_settings(folder, SEED)
+        assert settings.data.root
+        data_set(settings.data.root, pool, tags, names)
+        train(settings)
+        held_out = (pool / "val.txt").read_text().split()
+        pictures = [pool / "images" / f"{name}.jpg" for name in held_out]
         predict_folder(wsfcn.load(folder / "checkpoints" / "last.ckpt"), pictures, masks)
         (folder / "done").touch()
-    return data, masks
+    return masks
 
 
 def main() -> None:
@@ -139,14 +128,13 @@ def main() -> None:
     rows, figures = [], []
     for case in CASES:
         sides = [learned(case, cured, out, pool, tags) for cured in (False, True)]
-        metrics = [evaluate_folder(masks, pool / "masks", CLASSES) for _, masks in sides]
+        metrics = [evaluate_folder(masks, pool / "masks", CLASSES) for masks in sides]
         figures.append((case.name, *(f"{each.miou:.1f}" for each in metrics)))
         held_out = (pool / "val.txt").read_text().split()
         shown = [name for name in held_out if {*case.shown} <= {*tags[name]}][:ROWS]
         for name in shown:
-            picture = read_picture(sides[0][0] / "images" / f"{name}.jpg")
-            folders = [*(masks for _, masks in sides), pool / "masks"]
-            drawn = [read_mask(folder / f"{name}.png") for folder in folders]
+            picture = read_picture(pool / "images" / f"{name}.jpg")
+            drawn = [read_mask(masks / f"{name}.png") for masks in (*sides, pool / "masks")]
             rows.append(painted(picture, drawn))
         write_table(out / "tuning.csv", [("case", "fault", "cure"), *figures])
     pairs = [beside(rows[n : n + ROWS]) for n in range(0, len(rows), ROWS)]

@@ -60,12 +60,12 @@ def training_losses(
     from_tags = tag_loss(prediction.scores, batch.tags)
     with torch.no_grad():
         taught = teacher(batch.image) if teacher else prediction
-    labels, coverage = trusted_labels(model, batch, taught, settings, own_share)
+    local = local_masks(model, batch)
+    labels, coverage = trusted_labels(batch, taught, settings, own_share, local)
     logits = resize(prediction.logits, size_of(labels), align_corners=True)
     from_masks = mask_loss(logits, labels, settings.balance).mean()
-    if model.evidence is not None and settings.dice:
-        small = dice_loss(logits, labels, model.evidence.is_local)
-        from_masks = from_masks + settings.dice * small
+    if local and settings.dice:
+        from_masks = from_masks + settings.dice * dice_loss(logits, labels, local.classes)
     if batch.corrected is not None:
         from_people = said_loss(prediction, batch.corrected)
         from_masks = from_masks + settings.corrected_weight * from_people
@@ -74,18 +74,17 @@ def training_losses(
 
 @torch.no_grad()
 def trusted_labels(
-    model: Segmenter,
     batch: Batch,
     prediction: Prediction,
     settings: PseudoSettings,
     own_share: float,
+    local: "LocalMasks | None",
 ) -> tuple[Int[Tensor, "b y x"], Float[Tensor, ""]]:
     """The labels of a batch, after a prediction of it, and the share of pixels that have one.
 
     Where a second round is sure, the labels are its own. The others are those of the step, but for
     pictures in which they leave out a tagged class. Cells of which a person spoke have none here.
     """
-    local = local_masks(model, batch)
     labels = make_labels(batch, prediction, settings, own_share, local)
     size, classes = size_of(labels), prediction.logits.shape[1]
     said, made = torch.zeros_like(labels, dtype=torch.bool), torch.full_like(labels, IGNORE)

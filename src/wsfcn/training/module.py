@@ -160,8 +160,8 @@ class SegmentationTraining(L.LightningModule):
         for epoch in range(second.epoch, settings.optim.all_epochs):
             order.set_epoch(epoch)
             places.update(place for _, place in order)
-        asked = [self.data.train[n] for n in sorted(places) if self._has_second(self.data.train[n])]
-        mine = asked[trainer.global_rank :: trainer.world_size]
+        chosen = [*filter(self._has_second, (self.data.train[n] for n in sorted(places)))]
+        mine = chosen[trainer.global_rank :: trainer.world_size]
         if trainer.is_global_zero:
             clear(second)
         trainer.strategy.barrier()
@@ -173,8 +173,8 @@ class SegmentationTraining(L.LightningModule):
         model.train(learns)
         trainer.strategy.barrier()
         if trainer.is_global_zero:
-            mark(second, len(asked))
-            made = f"labels of {len(asked)} pictures made anew"
+            mark(second, len(chosen))
+            made = f"labels of {len(chosen)} pictures made anew"
             say(f"{made}: sure of {100 * sure:.0f} % of the pixels of tagged ones")
         self.relabelled = True
 
