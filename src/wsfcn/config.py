@@ -82,6 +82,9 @@ class DataSettings(Checked, group="data"):
     """Share of an even part of the pictures (one in n, of n classes) that each class has at least
     in what is shown: pictures of rarer classes are shown more often, up to four times; 0 shows all
     alike."""
+    corrected_share: Rate = 0.2
+    """Share of what is shown that corrected pictures have at least, each shown up to eight times as
+    often as others; 0 shows all alike."""
     crop: Annotated[int, Meta(ge=16, le=8192)] = 224
     """Side of the square training crops, in pixels."""
     scale: tuple[Fraction, Fraction] = (0.4, 1.0)

@@ -26,13 +26,14 @@ from wsfcn.errors import DataError, PictureError, SettingError
 from wsfcn.exchange.convert import given_for, named_for
 from wsfcn.files import atomic, keep_inputs
 from wsfcn.images import read_picture, reduced
-from wsfcn.inference.folder import ahead, pictures_per_second, read
+from wsfcn.inference.folder import pictures_per_second, read
 from wsfcn.inference.forms import predict_form
 from wsfcn.inference.multiscale import look
 from wsfcn.inference.network import Network
 from wsfcn.inference.predictor import Predictor
 from wsfcn.maps import as_array, resize
 from wsfcn.report import Example, write_review
+from wsfcn.threads import ahead
 from wsfcn.types import Classes
 
 SMALLER = 0.7

@@ -9,7 +9,7 @@ from PIL import Image
 
 from wsfcn.config import DataSettings, OptimSettings
 from wsfcn.data.dataset import TrainingSet, ViewingSet, only, open_data, tag_vector
-from wsfcn.data.loading import EpochOrder, repeats
+from wsfcn.data.loading import EpochOrder, corrected_too, repeats
 from wsfcn.data.transforms import training_transform
 from wsfcn.errors import DataError, PictureError, PictureWarning, TagError
 from wsfcn.types import Classes
@@ -170,6 +170,19 @@ def test_epochs_differ_and_repeat():
 def test_resuming_skips_what_was_seen():
     whole = list(EpochOrder(12, seed=0, used=12))
     assert list(EpochOrder(12, seed=0, used=12, skip=6)) == whole[6:]
+
+
+def test_corrected_pictures_are_shown_more_often():
+    few, many = (torch.arange(1000) < n for n in (10, 500))
+    often = corrected_too(torch.ones(1000), few, 0.2)
+    assert often[few].tolist() == [8.0] * 10  # no more than that
+    assert often[~few].tolist() == [1.0] * 990
+    some = torch.arange(1000) < 100
+    often = corrected_too(torch.ones(1000), some, 0.2)
+    assert (often[some].sum() / often.sum()).item() == pytest.approx(0.2)
+    for corrected in (many, ~few & few, few | ~few):  # enough as they are; none; all
+        assert corrected_too(torch.ones(1000), corrected, 0.2).tolist() == [1.0] * 1000
+    assert corrected_too(torch.ones(1000), few, 0).tolist() == [1.0] * 1000
 
 
 def test_pictures_of_rare_classes_are_shown_more_often():

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
@@ -14,6 +14,8 @@ from wsfcn.interrupts import obey_parent
 
 MOST = 4
 """Times that a pass shows a picture of a rare class, at most."""
+MOST_CORRECTED = 8
+"""Factor by which corrected pictures are shown more often than others, at most."""
 
 
 def repeats(tags: Float[Tensor, "b n"], rarest: float) -> Float[Tensor, "b"]:
@@ -30,6 +32,24 @@ def repeats(tags: Float[Tensor, "b n"], rarest: float) -> Float[Tensor, "b"]:
     least = rarest / tags.shape[1]
     often = (least / tags.mean(0).clamp(min=1e-9)).clamp(1, MOST)
     return (tags * often).amax(1).clamp(min=1)
+
+
+def corrected_too(
+    often: Float[Tensor, "b"], corrected: Bool[Tensor, "b"], share: float
+) -> Float[Tensor, "b"]:
+    """How often a pass shows each picture, so that a few ``corrected`` ones are not lost.
+
+    They are at least ``share`` of what it shows, if no picture comes more than `MOST_CORRECTED`
+    times as often for it.
+
+    >>> corrected_too(torch.ones(8), torch.arange(8) < 2, 0.5).tolist()
+    [3.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    theirs, others = often[corrected].sum(), often[~corrected].sum()
+    if not theirs or not others:
+        return often
+    factor = (share / (1 - share) * others / theirs).clamp(1, MOST_CORRECTED)
+    return torch.where(corrected, often * factor, often)
 
 
 class EpochOrder(Sampler[tuple[int, int]]):

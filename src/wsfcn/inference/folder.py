@@ -4,13 +4,13 @@ import errno
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from glob import glob
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from PIL import Image
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -26,13 +26,8 @@ from wsfcn.inference.outputs import Segmentation, annotations
 from wsfcn.inference.predictor import Predictor
 from wsfcn.levels import Levels
 from wsfcn.terminal import is_watched
+from wsfcn.threads import AHEAD, ahead
 from wsfcn.types import Classes
-
-AHEAD = 4
-"""Pictures that are read ahead of the network, and written behind it."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def find_pictures(sources: Sequence[str | Path]) -> list[Path]:
@@ -202,25 +197,6 @@ def read(path: Path, levels: Levels | None = None) -> Image.Image | PictureError
         return read_picture(path, levels=levels)
     except PictureError as error:
         return error
-
-
-def ahead(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
-) -> Iterator[tuple[Item, Result]]:
-    """Each item with ``function`` of it, worked out a few items ahead.
-
-    >>> with ThreadPoolExecutor(2) as pool:
-    ...     list(ahead(pool, abs, [-1, 2, -3]))
-    [(-1, 1), (2, 2), (-3, 3)]
-    """
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
-    for item in items:
-        waiting.append((item, pool.submit(function, item)))
-        if len(waiting) > AHEAD:
-            first, result = waiting.popleft()
-            yield first, result.result()
-    for item, result in waiting:
-        yield item, result.result()
 
 
 def write_coco(

@@ -16,9 +16,10 @@ from wsfcn.exchange.labelled import Collection, Labelled
 from wsfcn.exchange.pictures import name_of
 from wsfcn.exchange.regions import Regions
 from wsfcn.files import fingerprint, keep_inputs
-from wsfcn.inference.folder import ahead, pictures_per_second, read
+from wsfcn.inference.folder import pictures_per_second, read
 from wsfcn.inference.outputs import Segmentation
 from wsfcn.inference.predictor import Predictor
+from wsfcn.threads import ahead
 
 DEFAULTS = ExchangeSettings()
 

@@ -22,7 +22,7 @@ from wsfcn.data.dataset import (
     only,
     tag_vector,
 )
-from wsfcn.data.loading import EpochOrder, repeats, training_loader
+from wsfcn.data.loading import EpochOrder, corrected_too, repeats, training_loader
 from wsfcn.data.rounds import SecondRound
 from wsfcn.data.transforms import smallest_side, training_transform
 from wsfcn.errors import DataError, MaskError, PictureError, PictureWarning
@@ -355,8 +355,11 @@ class SegmentationTraining(L.LightningModule):
     @cached_property
     def often(self) -> Tensor:
         """How often each training picture is shown in a pass."""
-        tags = [tag_vector(picture.tags, self.data.classes) for picture in self.data.train]
-        return repeats(torch.stack(tags), self.settings.data.rarest)
+        settings, pictures = self.settings.data, self.data.train
+        tags = torch.stack([tag_vector(picture.tags, self.data.classes) for picture in pictures])
+        corrected = torch.tensor([picture.name in self.data.corrected for picture in pictures])
+        often = repeats(tags, settings.rarest)
+        return corrected_too(often, corrected, settings.corrected_share)
 
     @cached_property
     def corrected(self) -> frozenset[str]:

@@ -9,7 +9,10 @@ as IRN (Ahn et al., 2019), section 5; that it is the same training that goes on 
 
 import math
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import torch
 from jaxtyping import Float, UInt8
@@ -25,6 +28,7 @@ from wsfcn.files import write_lines
 from wsfcn.images import reduced, write_mask
 from wsfcn.maps import resize, size_of
 from wsfcn.models.segmenter import Segmenter
+from wsfcn.threads import ahead
 from wsfcn.types import IGNORE, Classes, Prediction
 
 FOLDER = "second-round"
@@ -92,25 +96,45 @@ def write_round(
 ) -> float:
     """Write labels of the pictures that can be read; returns the mean share of sure pixels.
 
-    A picture without a tag is background as a whole. ``between`` is called before each.
+    A picture without a tag is background as a whole. ``between`` is called before each. On a CPU
+    each thread has a picture of its own: one picture's layers are too small to be shared.
     """
     device, side = model.mean.device, settings.data.longest_side
-    shares = []
-    for picture in pictures:
-        between()
+
+    def look(picture: TaggedPicture) -> tuple[UInt8[Tensor, "h w"], float] | None:
         try:
             opened = reduced(picture.open(side), side)
         except PictureError:
-            continue  # training says so, and counts them
-        labels = torch.zeros(opened.height, opened.width, dtype=torch.uint8)
-        if picture.tags:
-            image = to_tensor(opened)[None].to(device)
-            tags = tag_vector(picture.tags, classes)[None].to(device)
-            labels, share = sure_labels(model, image, tags, settings.pseudo)
-            shares.append(share)
-        mask = classes.of_channels(labels.cpu().numpy())
-        write_mask(made.path(picture.name), mask, background=classes.background)
+            return None  # training says so, and counts them
+        if not picture.tags:
+            return torch.zeros(opened.height, opened.width, dtype=torch.uint8), math.nan
+        image = to_tensor(opened)[None].to(device)
+        tags = tag_vector(picture.tags, classes)[None].to(device)
+        labels, share = sure_labels(model, image, tags, settings.pseudo)
+        return labels.cpu(), share
+
+    shares = []
+    with own_threads(1 if device.type != "cpu" else torch.get_num_threads()) as pool:
+        for picture, found in ahead(pool, look, pictures):
+            between()
+            if found is None:
+                continue
+            labels, share = found
+            mask = classes.of_channels(labels.numpy())
+            write_mask(made.path(picture.name), mask, background=classes.background)
+            if picture.tags:
+                shares.append(share)
     return sum(shares) / max(len(shares), 1)
+
+
+@contextmanager
+def own_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that compute with one thread each, of PyTorch's own."""
+    before = torch.get_num_threads()
+    one = partial(torch.set_num_threads, 1) if count > 1 else None
+    with ThreadPoolExecutor(count, initializer=one) as pool:
+        yield pool
+    torch.set_num_threads(before)  # which threads to come would take from those
 
 
 def clear(made: SecondRound) -> None:
