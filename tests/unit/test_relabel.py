@@ -10,10 +10,11 @@ from lightning.pytorch.callbacks import Callback
 from torch.nn import functional as F
 
 import tiny
-from wsfcn.config import ModelSettings, OptimSettings, PseudoSettings, TrainSettings
-from wsfcn.data.dataset import TrainingSet, open_data
+from wsfcn.checkpoint import load_checkpoint
+from wsfcn.config import DataSettings, ModelSettings, OptimSettings, PseudoSettings, TrainSettings
+from wsfcn.data.dataset import TrainingSet, open_data, tag_vector
 from wsfcn.data.rounds import PASSES, SecondRound
-from wsfcn.data.transforms import training_transform
+from wsfcn.data.transforms import to_tensor, training_transform
 from wsfcn.errors import DataError
 from wsfcn.figures import read_figures
 from wsfcn.images import read_mask, write_mask
@@ -21,6 +22,7 @@ from wsfcn.maps import nearest, resize
 from wsfcn.method.step import training_losses
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.training import relabel
+from wsfcn.training.labels import write_labels
 from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.relabel import second_round, sure_labels
 from wsfcn.training.run import train
@@ -212,6 +214,20 @@ def test_labels_lie_in_the_run_folder(root, whole):
     assert (folder / "made.txt").read_text().startswith("labels of 16 training pictures")
     found = {int(k) for path in paths for k in np.unique(read_mask(path))}
     assert found - {IGNORE} <= set(range(9))
+
+
+def test_labels_of_a_run_are_made_as_its_second_round_made_them(root, whole, tmp_path, monkeypatch):
+    count, broken = write_labels(whole, DataSettings(root=root), tmp_path / "labels")
+    data, checkpoint = open_data(DataSettings(root=root)), load_checkpoint(whole)
+    assert (count, broken) == (len(data.train), [])
+    picture = data.train[0]
+    image, tags = to_tensor(picture.open())[None], tag_vector(picture.tags, data.classes)[None]
+    expected, _ = sure_labels(checkpoint.model, image, tags, checkpoint.settings.pseudo)
+    written = read_mask(tmp_path / "labels" / f"{picture.name}.png")
+    assert (written == expected.numpy()).all()
+    monkeypatch.setattr(relabel, "RIPE", 600)  # as if it had had none
+    write_labels(whole, DataSettings(root=root), tmp_path / "steps")
+    assert (read_mask(tmp_path / "steps" / f"{picture.name}.png") != written).any()
 
 
 @pytest.mark.slow

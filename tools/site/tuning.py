@@ -9,9 +9,13 @@ in OUT has the mIoU of both.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
 
 import wsfcn
 from pictures import save
@@ -21,7 +25,7 @@ from wsfcn.files import write_lines, write_table
 from wsfcn.images import read_mask, read_picture
 from wsfcn.inference.folder import predict_folder
 from wsfcn.scenes.demo import demo_settings
-from wsfcn.scenes.scenes import CLASSES, write_scenes
+from wsfcn.scenes.scenes import CLASSES, Scene, draw_scene, write_scenes
 from wsfcn.training.run import train
 from wsfcn.visualize import beside, painted
 
@@ -29,6 +33,8 @@ POOL, TRAIN, VAL = 8000, 1600, 200
 SEED = 0
 ROWS = 2
 """Scenes that are shown of a case."""
+CHECK = 8
+"""Side of a check of the cloth, in pixels."""
 
 Tags = dict[str, tuple[str, ...]]
 """The tags of the training scenes, by name."""
@@ -43,6 +49,8 @@ class Case(NamedTuple):
     """Classes that the scenes shown have."""
     few: Choice
     enough: Choice
+    cloth: tuple[float, float] = (0, 0)
+    """Share of the other scenes, before and after, with the cloth on which those shown lie."""
 
 
 def rare(name: str, count: int) -> Choice:
@@ -70,6 +78,11 @@ def together(one: str, other: str, alone: int) -> Choice:
     return choose
 
 
+def any_scene(tags: Tags) -> list[str]:
+    """All scenes."""
+    return [*tags]
+
+
 CASES = (
     Case("missing", ("starfish",), few=rare("starfish", 6), enough=rare("starfish", 120)),
     Case(
@@ -78,6 +91,7 @@ CASES = (
         few=together("flower", "leaf", 0),
         enough=together("flower", "leaf", 120),
     ),
+    Case("spilling", ("kite",), few=any_scene, enough=any_scene, cloth=(0, 0.3)),
 )
 
 
@@ -88,19 +102,42 @@ def draw(folder: Path) -> Tags:
     return {picture.path.stem: picture.tags for picture in read_tags(folder).pictures}
 
 
-def data_set(folder: Path, pool: Path, tags: Tags, names: Sequence[str]) -> None:
-    """A data set of chosen scenes, linked."""
+def data_set(
+    folder: Path, pool: Path, tags: Tags, names: Sequence[str], on_cloth: Collection[str]
+) -> None:
+    """A data set of chosen scenes, linked, or drawn again on a cloth."""
     held_out = (pool / "val.txt").read_text().split()
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for name in (*names, *held_out):
         target = folder / "images" / f"{name}.jpg"
         target.unlink(missing_ok=True)
-        target.symlink_to((pool / "images" / target.name).resolve())
+        if name in on_cloth:
+            drawn = clothed(draw_scene(scene_seed(name)))
+            Image.fromarray(drawn).save(target, quality=92, subsampling=0)
+        else:
+            target.symlink_to((pool / "images" / target.name).resolve())
     rows = [f"images/{name}.jpg,{' '.join(tags[name])}" for name in (*names, *held_out)]
     write_lines(folder / "tags.csv", ["image,tags", *rows])
     write_lines(folder / "train.txt", names)
     write_lines(folder / "val.txt", held_out)
     write_lines(folder / "classes.txt", CLASSES.names)
+
+
+def scene_seed(name: str) -> int:
+    """The seed with which `write_scenes` drew a scene."""
+    seeds = np.random.default_rng(SEED).integers(2**63, size=VAL + POOL)
+    split, number = name.split("-")
+    return int(seeds[int(number) + (VAL if split == "train" else 0)])
+
+
+def clothed(scene: Scene) -> UInt8[np.ndarray, "h w 3"]:
+    """A scene whose objects lie on a chequered cloth, in its lower half."""
+    height, width = scene.truth.shape
+    y, x = np.mgrid[:height, :width]
+    light = ((x // CHECK + y // CHECK) % 2)[..., None]
+    cloth = np.where(light, (214, 208, 196), (128, 134, 150)).astype(np.uint8)
+    lies = (scene.truth == 0) & (y >= height // 2)
+    return np.where(lies[..., None], cloth, scene.image)
 
 
 def learned(case: Case, cured: bool, out: Path, pool: Path, tags: Tags) -> Path:
@@ -112,13 +149,23 @@ def learned(case: Case, cured: bool, out: Path, pool: Path, tags: Tags) -> Path:
     if not (folder / "done").exists():
         settings = demo_settings(folder, SEED)
         assert settings.data.root
-        data_set(settings.data.root, pool, tags, names)
-        train(settings)
         held_out = (pool / "val.txt").read_text().split()
-        pictures = [pool / "images" / f"{name}.jpg" for name in held_out]
+        on_cloth = set()
+        if any(case.cloth):
+            on_cloth = {*lying(case, tags, names, case.cloth[cured])}
+            on_cloth |= {*lying(case, tags, held_out, case.cloth[True])}
+        data_set(settings.data.root, pool, tags, names, on_cloth)
+        train(settings)
+        pictures = [settings.data.root / "images" / f"{name}.jpg" for name in held_out]
         predict_folder(wsfcn.load(folder / "checkpoints" / "last.ckpt"), pictures, masks)
         (folder / "done").touch()
     return masks
+
+
+def lying(case: Case, tags: Tags, names: Sequence[str], share: float) -> list[str]:
+    """Scenes on the cloth: those with a class of the case, and a share of the others."""
+    others = [name for name in names if not {*case.shown} & {*tags[name]}]
+    return [*({*names} - {*others}), *others[: round(share * len(others))]]
 
 
 def main() -> None:
@@ -133,7 +180,7 @@ def main() -> None:
         held_out = (pool / "val.txt").read_text().split()
         shown = [name for name in held_out if {*case.shown} <= {*tags[name]}][:ROWS]
         for name in shown:
-            picture = read_picture(pool / "images" / f"{name}.jpg")
+            picture = read_picture(out / case.name / "cure/scenes/images" / f"{name}.jpg")
             drawn = [read_mask(masks / f"{name}.png") for masks in (*sides, pool / "masks")]
             rows.append(painted(picture, drawn))
         write_table(out / "tuning.csv", [("case", "fault", "cure"), *figures])

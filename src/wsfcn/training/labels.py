@@ -25,6 +25,7 @@ from wsfcn.method.step import cut, local_masks, refined_masks
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.checks import check_corrected
 from wsfcn.training.module import SegmentationTraining
+from wsfcn.training.relabel import labels_anew, second_round, sure_labels
 from wsfcn.types import IGNORE, Batch, Sample
 from wsfcn.visualize import beside, sheet
 
@@ -73,6 +74,7 @@ def write_labels(
 ) -> tuple[int, list[PictureError]]:
     """Write the pseudo-labels of all training pictures, made from their tags, as indexed PNGs.
 
+    They are made as the training last made them: from several views, where it had a second round.
     Where people corrected a pixel, its label is theirs.
 
     ``path`` is a run folder or checkpoint. Returns the number of pictures, and errors for those
@@ -90,7 +92,9 @@ def write_labels(
     targets = [out / f"{picture.name}.png" for picture in pictures.train]
     keep_inputs(targets, [picture.path for picture in (*pictures.train, *pictures.val)])
     model = checkpoint.model.to("cuda" if gpu else "cpu")
-    pseudo, side = checkpoint.settings.pseudo, checkpoint.settings.data.longest_side
+    settings = checkpoint.settings
+    pseudo, side = settings.pseudo, settings.data.longest_side
+    has_second = second_round(settings, len(pictures.train)) is not None
     broken = []
     for picture in track(pictures.train, "Labelling", transient=True):
         try:
@@ -100,7 +104,12 @@ def write_labels(
             continue
         tags = tag_vector(picture.tags, pictures.classes)
         batch = collate([Sample(to_tensor(reduced(opened, side)), tags, picture.name)])
-        labels = torch.from_numpy(labels_of(model, batch, pseudo, pseudo.own_share).labels)
+        if has_second and labels_anew(model, tags):
+            device = model.mean.device
+            labels, _ = sure_labels(model, batch.image.to(device), batch.tags.to(device), pseudo)
+            labels = labels.cpu()
+        else:
+            labels = torch.from_numpy(labels_of(model, batch, pseudo, pseudo.own_share).labels)
         labels = nearest(labels, (opened.height, opened.width)).numpy()
         classes = pictures.classes
         mask = classes.of_channels(labels)

@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 from wsfcn.checkpoint import header
 from wsfcn.config import TrainSettings
 from wsfcn.data.dataset import (
-    TaggedPicture,
     TaggedPictures,
     TrainingSet,
     ViewingSet,
@@ -40,7 +39,15 @@ from wsfcn.training.guard import Guard, finite_prediction
 from wsfcn.training.judge import Look, cells_of, judge, overlap_of, sample_of, shares_of
 from wsfcn.training.optim import build_optimizer, build_schedule
 from wsfcn.training.processes import gathered
-from wsfcn.training.relabel import clear, is_made, mark, missing, second_round, write_round
+from wsfcn.training.relabel import (
+    clear,
+    is_made,
+    labels_anew,
+    mark,
+    missing,
+    second_round,
+    write_round,
+)
 from wsfcn.truth import Truth
 from wsfcn.types import Batch
 from wsfcn.verdicts import Belief
@@ -86,15 +93,6 @@ class SegmentationTraining(L.LightningModule):
         """The second round; none where all labels come from local evidence."""
         evidence = self.model.evidence
         return None if evidence is not None and evidence.local.all() else self.asked
-
-    def _has_second(self, picture: TaggedPicture) -> bool:
-        """Whether a second round labels a picture. Not where local evidence makes labels: several
-        views agree on a lesion less often than on what is around it (docs/log.md, 45)."""
-        evidence = self.model.evidence
-        if evidence is None:
-            return True
-        tags = tag_vector(picture.tags, self.data.classes) > 0
-        return not (tags & evidence.local.cpu()).any()
 
     def train_dataloader(self) -> DataLoader[Any]:
         """The training batches; after a resume, those of the epoch that are left."""
@@ -160,7 +158,12 @@ class SegmentationTraining(L.LightningModule):
         for epoch in range(second.epoch, settings.optim.all_epochs):
             order.set_epoch(epoch)
             places.update(place for _, place in order)
-        chosen = [*filter(self._has_second, (self.data.train[n] for n in sorted(places)))]
+        pictures = (self.data.train[n] for n in sorted(places))
+        chosen = [
+            picture
+            for picture in pictures
+            if labels_anew(self.model, tag_vector(picture.tags, self.data.classes))
+        ]
         mine = chosen[trainer.global_rank :: trainer.world_size]
         if trainer.is_global_zero:
             clear(second)

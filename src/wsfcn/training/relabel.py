@@ -57,6 +57,13 @@ def second_round(settings: TrainSettings, pictures: int) -> SecondRound | None:
     return SecondRound(settings.run.out / FOLDER, first)
 
 
+def labels_anew(model: Segmenter, tags: Float[Tensor, "n"]) -> bool:
+    """Whether a second round labels a picture of such tags. Not where local evidence makes labels:
+    several views agree on a lesion less often than on what is around it (docs/log.md, 45)."""
+    evidence = model.evidence
+    return evidence is None or not ((tags > 0) & evidence.local.cpu()).any()
+
+
 @torch.no_grad()
 def sure_labels(
     network: Callable[[Tensor], Prediction],
