@@ -44,7 +44,8 @@ class OpenVino:
 
         ours = OnnxNetwork(path)
         self.classes, self.levels = ours.classes, ours.levels
-        self.longest_side, self.image = ours.longest_side, ours.image
+        self.longest_side, self.sizes = ours.longest_side, ours.sizes
+        self.image = ours.image
         self.network = openvino.compile_model(path)
 
     def __call__(self, images: np.ndarray) -> Any:

@@ -4,6 +4,7 @@ python examples/onnx_predict.py model.onnx photo.jpg mask.png
 """
 
 import json
+import math
 import sys
 
 import numpy as np
@@ -18,6 +19,12 @@ def main(model: str, photo: str, out: str) -> None:
     picture = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
     size = picture.size
     picture.thumbnail([json.loads(about["longest_side"])] * 2)
+    # Small pictures are seen better somewhat larger: at the area of a square of so many pixels;
+    # and all in sizes that differ from those of training by whole cells of 32 pixels.
+    factor = max(1, json.loads(about["least_side"]) / math.sqrt(picture.width * picture.height))
+    rest = json.loads(about["aligned_to"]) % 32
+    sides = [rest + 32 * max(1, round((side * factor - rest) / 32)) for side in picture.size]
+    picture = picture.resize(sides, Image.Resampling.BICUBIC)
     image = np.asarray(picture).transpose(2, 0, 1)[None]
     if json.loads(about["input"]) == "float":
         image = image.astype(np.float32) / 255

@@ -7,6 +7,7 @@ from PIL import Image
 
 from wsfcn.config import DataSettings
 from wsfcn.inference.network import Seen
+from wsfcn.maps import Sizes
 from wsfcn.types import Classes
 
 CLASSES = Classes(("background", "red", "green", "blue"))
@@ -19,7 +20,7 @@ COLOURS = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]])
 class Colours:
     """Soft masks from the distance to a colour; a tag is as probable as its mask is high."""
 
-    longest_side = 200
+    longest_side, sizes = 200, Sizes()
     corrected, levels = frozenset(), None
 
     def __init__(self, classes: Classes = CLASSES) -> None:

@@ -338,7 +338,8 @@ class PredictSettings(Checked):
     """From a network's masks to one mask a picture."""
 
     scales: tuple[Scale, ...] = (1.0,)
-    """Picture sizes to average over, as factors of the picture's own size."""
+    """Picture sizes to average over, as factors of the picture's own size, or of that to which
+    `min_side` enlarges it."""
     flip: bool = False
     """Average over mirrored views too."""
     class_cut: Share = 0.1
@@ -356,6 +357,10 @@ class PredictSettings(Checked):
     max_side: Count | None = None
     """Longer side, in pixels, to which larger pictures are reduced at first; their masks come back
     at full size. None is twice the training crop, 0 never reduces."""
+    min_side: Count | None = None
+    """Side of the square, in pixels, up to whose area smaller pictures are enlarged for the
+    network. None is one and a half times the training crop where it learned whole objects, and no
+    enlarging where it learned lesions or defects, or as published; 0 never enlarges."""
     tile: Annotated[int, Meta(ge=288)] = 1024
     """Side, in pixels, of the overlapping tiles in which larger views are computed."""
 
@@ -392,6 +397,7 @@ PRESETS = {
     "published": PredictSettings(
         scales=(1.0, 0.5, 1.5, 2.0),
         flip=True,
+        min_side=0,
         class_cut=0.1,
         background=0.25,
         background_power=5.0,

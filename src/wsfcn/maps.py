@@ -1,6 +1,7 @@
 """Maps on one grid brought to another: of PyTorch or of NumPy, which alone is imported here."""
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -9,6 +10,38 @@ from jaxtyping import Float, Shaped
 def size_of(maps: Shaped[Any, "*_ h w"]) -> tuple[int, int]:
     """Height and width of a batch of maps."""
     return maps.shape[-2], maps.shape[-1]
+
+
+CELL = 32
+"""Pixels: the coarsest stride of the backbones."""
+
+
+class Sizes(NamedTuple):
+    """In which sizes a network sees pictures best. Without numbers, as they are."""
+
+    crop: int = 0
+    """Side of the training crops, in pixels; sizes differ from it by whole cells of 32 pixels. At
+    others features lie some pixels off the places that they had in training."""
+    least: int = 0
+    """Side of the square, in pixels, up to whose area smaller pictures are enlarged."""
+
+    def best(self, size: tuple[int, int], scale: float = 1.0) -> tuple[int, int]:
+        """The size in which to look at a picture of ``size``, at ``scale`` times it.
+
+        >>> Sizes(crop=224).best((500, 375)), Sizes(224, least=336).best((240, 320))
+        ((512, 384), (288, 384))
+        >>> Sizes().best((500, 375), 0.5)
+        (250, 188)
+        """
+        scale *= max(1.0, self.least / math.sqrt(size[0] * size[1]))
+        height, width = (self._whole(scale * side) for side in size)
+        return height, width
+
+    def _whole(self, side: float) -> int:
+        if not self.crop:
+            return max(1, round(side))
+        rest = self.crop % CELL
+        return rest + CELL * max(1, round((side - rest) / CELL))
 
 
 def resize(

@@ -156,6 +156,7 @@ def review(network: Network, data: TaggedPictures) -> tuple[list[Reviewed], list
 
 def views_of(network: Network, picture: Image.Image) -> Views:
     """What the network sees in a picture, in its mirror image, and at `SMALLER`."""
+    picture = picture.resize(network.sizes.best(picture.size), Image.Resampling.BICUBIC)
     plain = network.image(np.asarray(picture))
     mirrored = network.image(np.ascontiguousarray(np.asarray(picture)[:, ::-1]))
     first, second = network(plain), network(mirrored)

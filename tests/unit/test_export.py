@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import wsfcn
 from exporting import CLASSES, checkpoint, export
 from wsfcn.deploy.export import OPSET
 from wsfcn.deploy.onnx import OnnxNetwork
@@ -160,7 +161,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_the_example_needs_no_more_than_it_says(tmp_path):
     made = checkpoint()
     file = export(tmp_path / "m.onnx", made)
-    Image.new("RGB", (90, 60), "teal").save(tmp_path / "p.jpg")
+    noise = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
+    Image.fromarray(noise).resize((90, 60)).save(tmp_path / "p.jpg")
     example = Path(__file__).parents[2] / "examples" / "onnx_predict.py"
     arguments = [example, file, tmp_path / "p.jpg", tmp_path / "mask.png"]
     done = subprocess.run(
@@ -172,3 +174,5 @@ def test_the_example_needs_no_more_than_it_says(tmp_path):
     assert done.stdout.startswith("cat ")
     with Image.open(tmp_path / "mask.png") as mask:
         assert mask.size == (90, 60)
+        expected = wsfcn.load(file).predict(tmp_path / "p.jpg").mask
+        assert (np.asarray(mask) == expected).mean() > 0.95

@@ -23,24 +23,25 @@ from wsfcn.inference.outputs import annotations
 from wsfcn.inference.predictor import Predictor
 from wsfcn.inference.pytorch import TorchNetwork
 from wsfcn.inference.tiles import windows
+from wsfcn.maps import Sizes
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.types import Classes
 
 CLASSES = Classes(("background", "cat", "dog", "cow"))
+NETWORK = ModelSettings(weights="imagenet", width=16)
+TRAINED = (TrainSettings(model=NETWORK, data=DataSettings(crop=64)), CLASSES)
 
 
 @pytest.fixture(scope="module")
 def network() -> TorchNetwork:
     """A network of random weights that sees objects."""
     torch.manual_seed(0)
-    settings = ModelSettings(weights="imagenet", width=16)
-    model = build_segmenter(settings, len(CLASSES)).eval()
+    model = build_segmenter(TRAINED[0].model, len(CLASSES)).eval()
     with torch.no_grad():
         model.head[-1].weight.mul_(30)
         model.head[-1].bias.fill_(1.0)
         model.tag_head.bias.fill_(2.0)
-    settings = TrainSettings(model=settings, data=DataSettings(crop=64))
-    return TorchNetwork(Checkpoint(model, settings, CLASSES), "cpu")
+    return TorchNetwork(Checkpoint(model, *TRAINED), "cpu")
 
 
 def picture(size: tuple[int, int] = (100, 70), seed: int = 0) -> Image.Image:
@@ -92,6 +93,50 @@ def test_views_are_averaged(network):
     mean = average(views, range(4), (70, 100))
     apart = [average([view], range(4), (70, 100)) for view in views]
     assert torch.allclose(mean, (apart[0] + apart[1]) / 2, atol=1e-6)
+
+
+def sizes_seen(network, picture, monkeypatch, **settings):
+    """Sizes, (width, height), in which a network sees a picture."""
+    seen = []
+    monkeypatch.setattr(network.model, "forward", watched(network.model.forward, seen))
+    found = Predictor(network, PredictSettings(**settings)).predict(picture)
+    assert found.mask.shape == picture.size[::-1]
+    monkeypatch.undo()
+    return seen
+
+
+def watched(forward, seen):
+    def see(image):
+        seen.append((image.shape[3], image.shape[2]))
+        return forward(image)
+
+    return see
+
+
+def test_views_have_sizes_in_which_the_network_sees_well(network, monkeypatch):
+    small, large = picture((60, 40)), picture((120, 90))
+    assert network.sizes == (64, 96)  # enlarged to one and a half crops; in steps of a cell
+    assert sizes_seen(network, small, monkeypatch) == [(128, 64)]
+    assert sizes_seen(network, small, monkeypatch, scales=(0.5, 1.0)) == [(64, 32), (128, 64)]
+    assert sizes_seen(network, small, monkeypatch, min_side=0) == [(64, 32)]
+    assert sizes_seen(network, large, monkeypatch) == [(128, 96)]
+    assert sizes_seen(network, large, monkeypatch, min_side=200, max_side=60) == [(224, 160)]
+    network.model.evidence.local[1] = True
+    local = TorchNetwork(Checkpoint(network.model, *TRAINED), "cpu")
+    network.model.evidence.local[1] = False
+    assert local.sizes == (64, 0)  # a lesion is told by its texture, at its own size
+
+
+def test_sizes_differ_from_the_crops_by_whole_cells():
+    assert Sizes(100).best((100, 333)) == (100, 324)
+    assert Sizes(100).best((1, 17)) == (36, 36)
+    assert Sizes(321).best((500, 375), 0.5) == (257, 193)
+
+
+def test_networks_as_published_see_pictures_as_they_are():
+    model = build_segmenter(ModelSettings(weights="none", width=16, scoring="masks"), 4)
+    assert model.sizes(64) == Sizes() == (0, 0)
+    assert model.sizes(64).best((33, 70)) == (33, 70)
 
 
 def test_classes_below_the_cut_get_no_pixel(network):

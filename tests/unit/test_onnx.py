@@ -53,7 +53,8 @@ def test_masks_are_those_of_the_checkpoint(made, file, preset, changes):
     for name, soft in one.probabilities.items():
         assert np.abs(soft.astype(float) - other.probabilities[name]).max() < 5e-3, name
     assert (one.mask == other.mask).mean() > 0.999
-    assert settings.refine == "crf" or len(np.unique(one.mask)) > 1
+    # Of random masks the CRF, and the constant of the published background, leave one.
+    assert preset in ("accurate", "published") or len(np.unique(one.mask)) > 1
 
 
 def test_tiles_of_gci_know_the_whole(tmp_path):

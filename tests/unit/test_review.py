@@ -16,6 +16,7 @@ from wsfcn.data.dataset import open_data
 from wsfcn.errors import DataError, SettingError
 from wsfcn.images import write_mask
 from wsfcn.inference.network import Seen as Masks
+from wsfcn.maps import Sizes
 from wsfcn.review import Seen, Signs, Views, judged, review, review_data, with_odd_sizes
 from wsfcn.types import IGNORE, Classes
 
@@ -90,7 +91,8 @@ def test_odd_sizes_are_those_far_from_the_usual():
 class Painter:
     """A network that calls bright pixels cat, and of pictures with a blue corner is not sure."""
 
-    classes, longest_side, corrected, levels = CLASSES, 32, frozenset(), None
+    classes, longest_side, sizes = CLASSES, 32, Sizes()
+    corrected, levels = frozenset(), None
 
     def image(self, pixels: np.ndarray) -> np.ndarray:
         return pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255

@@ -28,8 +28,8 @@ class Kept:
 
     picture: Image.Image
     small: Image.Image
-    views: dict[tuple[float, bool, int], View] = field(default_factory=dict)
-    """By scale, mirroring, and side of the tiles."""
+    views: dict[tuple[float, bool, int, int | None], View] = field(default_factory=dict)
+    """By scale, mirroring, side of the tiles, and size up to which it is enlarged."""
     taught: bool = False
     """Whether the network learned a person's mask of it: its own is then measured nowhere."""
 
@@ -55,9 +55,7 @@ class Looks:
             if self.last and self.last[:2] == (path, settings):
                 return self.last[2]
             kept = self.open(path)
-            views = [
-                self.view(kept, scale, settings.flip, settings.tile) for scale in settings.scales
-            ]
+            views = [self.view(kept, scale, settings) for scale in settings.scales]
             found = decide(self.network.classes, kept.picture, kept.small, views, settings)
             found = replace(found, taught=kept.taught)
             self.last = (path, settings, found)
@@ -76,10 +74,13 @@ class Looks:
             self.pictures.popitem(last=False)
         return self.pictures[path]
 
-    def view(self, kept: Kept, scale: float, flip: bool, tile: int) -> View:
+    def view(self, kept: Kept, scale: float, settings: PredictSettings) -> View:
         """What the network sees at one size; it looks where it has not yet."""
-        key = (scale, flip, tile)
+        flip, tile, least = settings.flip, settings.tile, settings.min_side
+        key = (scale, flip, tile, least)
         if key not in kept.views:
-            kept.views[key] = look(self.network, kept.small, scale, flip=flip, tile=tile)
+            kept.views[key] = look(
+                self.network, kept.small, scale, flip=flip, tile=tile, least=least
+            )
             self.looked += 1
         return kept.views[key]

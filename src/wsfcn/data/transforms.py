@@ -9,12 +9,14 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageStat
 from torch import Tensor
+from torch.nn import functional as F
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as TF
 
 from wsfcn.config import DataSettings
 from wsfcn.data.corrected import cropped as cropped_mask
 from wsfcn.data.corrected import window
+from wsfcn.maps import size_of
 
 GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in a pixel's brightness (BT.601)."""
@@ -26,6 +28,13 @@ TO_YIQ = np.array([GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
 def to_tensor(picture: Image.Image) -> Float[Tensor, "3 h w"]:
     """A picture as the network takes it: RGB in [0, 1]."""
     return TF.to_dtype(TF.pil_to_tensor(picture), torch.float32, scale=True)
+
+
+def at_size(image: Float[Tensor, "1 3 h w"], size: tuple[int, int]) -> Float[Tensor, "1 3 y x"]:
+    """A picture at ``size`` = (y, x)."""
+    if size == size_of(image):
+        return image
+    return F.interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def smallest_side(settings: DataSettings) -> int:

@@ -271,6 +271,7 @@ def describe(model: "ModelProto", checkpoint: Checkpoint, input: Input) -> None:
 
     classes = checkpoint.classes
     palette = palette_of(classes.background)[: len(classes)].tolist()
+    sizes = checkpoint.model.sizes(checkpoint.settings.data.crop)
     about = {
         "wsfcn.format": FORMAT,
         "wsfcn.version": wsfcn.__version__,
@@ -279,6 +280,8 @@ def describe(model: "ModelProto", checkpoint: Checkpoint, input: Input) -> None:
         "input": input,
         "training_size": checkpoint.settings.data.crop,
         "longest_side": checkpoint.settings.data.longest_side,
+        "least_side": sizes.least,
+        "aligned_to": sizes.crop,
         "levels": checkpoint.settings.data.levels,
     }
     if checkpoint.corrected:

@@ -12,6 +12,7 @@ from wsfcn.checked import shortened
 from wsfcn.errors import CheckpointError, DataError, SettingError
 from wsfcn.files import read_bytes
 from wsfcn.inference.network import Device, Parts, Seen
+from wsfcn.maps import Sizes
 from wsfcn.types import Classes
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class OnnxNetwork:
         about = described(self.session, self.path)
         self.classes = Classes(tuple(about.classes))
         self.longest_side = about.longest_side
+        self.sizes = Sizes(about.aligned_to, about.least_side)
         self.corrected = frozenset(about.corrected)
         self.levels = about.levels
         self.takes_bytes = about.input == "uint8"
@@ -120,6 +122,8 @@ class About(msgspec.Struct):
     classes: list[str]
     longest_side: int
     input: Literal["float", "uint8"]
+    least_side: int = 0
+    aligned_to: int = 0
     corrected: list[str] = []
     levels: tuple[float, float] | None = None
 

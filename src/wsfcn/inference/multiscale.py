@@ -26,16 +26,25 @@ class View(NamedTuple):
 
 
 def look(
-    network: Network, picture: Image.Image, scale: float = 1.0, *, flip: bool = False, tile: int
+    network: Network,
+    picture: Image.Image,
+    scale: float = 1.0,
+    *,
+    flip: bool = False,
+    tile: int,
+    least: int | None = None,
 ) -> View:
     """Run the network on a picture at ``scale`` times its size.
 
-    A view of more than ``tile`` x ``tile`` pixels runs in tiles, its size rounded to whole cells.
+    That is about the size: the nearest in which the network sees well. A picture of less area than
+    a square of ``least`` pixels a side, by default what the network asks for, is enlarged so far at
+    first. A view of more than ``tile`` x ``tile`` pixels runs in tiles.
     """
-    width, height = (side * scale for side in picture.size)
-    in_tiles = width * height > tile**2
-    step = STEP if in_tiles else 1
-    size = (max(1, round(width / step)) * step, max(1, round(height / step)) * step)
+    sizes = network.sizes if least is None else network.sizes._replace(least=least)
+    size = sizes.best(picture.size, scale)
+    in_tiles = size[0] * size[1] > tile**2
+    if in_tiles:
+        size = sizes._replace(crop=STEP).best(picture.size, scale)
     if size != picture.size:
         picture = picture.resize(size, Image.Resampling.BICUBIC)
     image = network.image(np.asarray(picture))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
 from wsfcn.levels import Levels
+from wsfcn.maps import Sizes
 from wsfcn.types import Classes
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -62,6 +63,8 @@ class Network(Protocol):
     classes: Classes
     longest_side: int
     """Pixels to which larger pictures are reduced when they are looked at as a whole."""
+    sizes: Sizes
+    """In which sizes it sees pictures best."""
     corrected: frozenset[str]
     """Fingerprints of the pictures of which it learned a corrected mask."""
     levels: Levels | None

@@ -95,8 +95,9 @@ class Predictor:
     def _predict(self, image: Picture) -> Segmentation:
         picture = open_picture(image, self.network.levels)
         small = reduced(picture, self.max_side)
+        flip, tile, min_side = self.settings.flip, self.settings.tile, self.settings.min_side
         views = [
-            look(self.network, small, scale, flip=self.settings.flip, tile=self.settings.tile)
+            look(self.network, small, scale, flip=flip, tile=tile, least=min_side)
             for scale in self.settings.scales
         ]
         return decide(self.classes, picture, small, views, self.settings)

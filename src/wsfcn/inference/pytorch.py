@@ -31,6 +31,7 @@ class TorchNetwork:
         self.model = model.to(memory_format=torch.channels_last)
         self.classes = checkpoint.classes
         self.longest_side = checkpoint.settings.data.longest_side
+        self.sizes = model.sizes(checkpoint.settings.data.crop)
         self.corrected = checkpoint.corrected
         self.levels = checkpoint.settings.data.levels
 

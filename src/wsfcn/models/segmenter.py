@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from wsfcn.config import ModelSettings
 from wsfcn.errors import SettingError, did_you_mean
+from wsfcn.maps import Sizes
 from wsfcn.models.backbones import Backbone, build_backbone, build_eyes
 from wsfcn.models.context import CONTEXTS
 from wsfcn.models.evidence import LocalEvidence
@@ -19,6 +20,9 @@ from wsfcn.models.fusion import FUSIONS
 from wsfcn.models.layers import Dropout, IdleNorm2d, conv_norm_relu
 from wsfcn.models.scoring import add_background, image_scores
 from wsfcn.types import Features, Prediction
+
+LARGER = 1.5
+"""Side, in training crops, of the square up to whose area pictures are enlarged."""
 
 
 class Segmenter(nn.Module):
@@ -86,6 +90,18 @@ class Segmenter(nn.Module):
         if self.tag_head is None:
             return self(image).scores
         return self.tag_head(self.features(image).deep).float().mean((2, 3))
+
+    def sizes(self, crop: int) -> Sizes:
+        """In which sizes it sees whole pictures best, after a training on crops of ``crop``.
+
+        Objects are found best somewhat larger than training showed them (FixRes, Touvron et al.,
+        2019, section 3), lesions and defects, which their texture tells, as large as they are
+        (docs/log.md, 51). Networks whose scores come from masks see pictures as published.
+        """
+        if self.tag_head is None:
+            return Sizes()
+        local = self.evidence is not None and bool(self.evidence.local.any())
+        return Sizes(crop, 0 if local else round(LARGER * crop))
 
     def local_evidence(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"] | None:
         """Logits of local evidence (stride 8), which training alone looks for."""

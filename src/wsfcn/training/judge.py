@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wsfcn.data.dataset import TaggedPicture
-from wsfcn.maps import resize, size_of
+from wsfcn.maps import Sizes, resize, size_of
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.types import Classes
 
@@ -121,11 +121,14 @@ def shares_of(
 
 
 def overlap_of(
-    model: Segmenter, image: Float[Tensor, "1 3 h w"], labels: Integer[Tensor, "h w"]
+    model: Segmenter,
+    image: Float[Tensor, "1 3 y x"],
+    labels: Integer[Tensor, "h w"],
+    sizes: Sizes,
 ) -> Integer[Tensor, "2 n"]:
     """Pixels of each class in both the labels and those of the mirrored, smaller view; in any."""
     size = size_of(labels)
-    smaller = [max(32, round(SMALLER * side)) for side in size]
+    smaller = [max(32, side) for side in sizes._replace(least=0).best(size_of(image), SMALLER)]
     view = F.interpolate(image.flip(-1), smaller, mode="bilinear", antialias=True)
     logits = model(view).logits.flip(-1)
     other = resize(logits, size, align_corners=True).argmax(1)[0]

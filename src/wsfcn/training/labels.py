@@ -16,11 +16,11 @@ from wsfcn.checkpoint import load_checkpoint
 from wsfcn.config import DataSettings, PseudoSettings, TrainSettings
 from wsfcn.data.classes import unlike
 from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data, tag_vector
-from wsfcn.data.transforms import to_tensor
+from wsfcn.data.transforms import at_size, to_tensor
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic, keep_inputs
 from wsfcn.images import overlay, read_mask, reduced, write_mask
-from wsfcn.maps import nearest, resize, size_of
+from wsfcn.maps import Sizes, nearest, resize, size_of
 from wsfcn.method.step import cut, local_masks, refined_masks
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.checks import check_corrected
@@ -45,18 +45,18 @@ class Labelled(NamedTuple):
 
 @torch.inference_mode()
 def labels_of(
-    model: Segmenter, batch: Batch, settings: PseudoSettings, own_share: float
+    model: Segmenter, batch: Batch, settings: PseudoSettings, own_share: float, sizes: Sizes
 ) -> Labelled:
     """The pseudo-labels of a batch of one picture, and what they were made from."""
-    device = model.mean.device
-    batch = Batch(batch.image.to(device), batch.tags.to(device), batch.names)
-    size = size_of(batch.image)
+    device, size = model.mean.device, size_of(batch.image)
+    image = at_size(batch.image.to(device), sizes._replace(least=0).best(size))
+    batch = Batch(image, batch.tags.to(device), batch.names)
     prediction = model(batch.image)
     mask = resize(prediction.logits, size, align_corners=True).argmax(1)
     refined = refined_masks(batch, prediction, settings, own_share, local_masks(model, batch))
     labels = cut(
         refined,
-        size,
+        size_of(image),
         settings,
         banded=prediction.activations is not None,
         background=prediction.background,
@@ -94,6 +94,7 @@ def write_labels(
     model = checkpoint.model.to("cuda" if gpu else "cpu")
     settings = checkpoint.settings
     pseudo, side = settings.pseudo, settings.data.longest_side
+    sizes = model.sizes(settings.data.crop)
     has_second = second_round(settings, len(pictures.train)) is not None
     broken = []
     for picture in track(pictures.train, "Labelling", transient=True):
@@ -106,10 +107,12 @@ def write_labels(
         batch = collate([Sample(to_tensor(reduced(opened, side)), tags, picture.name)])
         if has_second and labels_anew(model, tags):
             device = model.mean.device
-            labels, _ = sure_labels(model, batch.image.to(device), batch.tags.to(device), pseudo)
+            image, known = batch.image.to(device), batch.tags.to(device)
+            labels, _ = sure_labels(model, image, known, pseudo, sizes)
             labels = labels.cpu()
         else:
-            labels = torch.from_numpy(labels_of(model, batch, pseudo, pseudo.own_share).labels)
+            made = labels_of(model, batch, pseudo, pseudo.own_share, sizes)
+            labels = torch.from_numpy(made.labels)
         labels = nearest(labels, (opened.height, opened.width)).numpy()
         classes = pictures.classes
         mask = classes.of_channels(labels)
@@ -142,7 +145,8 @@ class Snapshots(Callback):
         model = pl_module.teacher or pl_module.model
         rows = []
         for sample in filter(None, (self.view[n] for n in range(len(self.view)))):
-            found = labels_of(model, collate([sample]), self.pseudo, pl_module.own_share)
+            batch = collate([sample])
+            found = labels_of(model, batch, self.pseudo, pl_module.own_share, pl_module.sizes)
             picture = Image.fromarray((sample.image * 255).byte().permute(1, 2, 0).numpy())
             refined = overlay(picture, found.strongest, found.strength)
             made = self._made(pl_module, sample, trainer.current_epoch)

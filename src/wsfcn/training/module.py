@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import lightning as L
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -23,12 +23,12 @@ from wsfcn.data.dataset import (
 )
 from wsfcn.data.loading import EpochOrder, corrected_too, repeats, training_loader
 from wsfcn.data.rounds import SecondRound
-from wsfcn.data.transforms import smallest_side, training_transform
+from wsfcn.data.transforms import at_size, smallest_side, training_transform
 from wsfcn.errors import DataError, MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix
 from wsfcn.files import fingerprint
 from wsfcn.interrupts import obey_parent
-from wsfcn.maps import nearest, resize, size_of
+from wsfcn.maps import Sizes, nearest, resize, size_of
 from wsfcn.method.step import training_losses
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.terminal import say
@@ -252,15 +252,21 @@ class SegmentationTraining(L.LightningModule):
         average = self._callback(MovingAverage)
         return average.model if average else None
 
+    @property
+    def sizes(self) -> Sizes:
+        """In which sizes the network sees whole pictures best."""
+        return self.model.sizes(self.settings.data.crop)
+
     def validation_step(self, batch: Batch | None, index: int) -> None:
         if batch is None:
             return
-        prediction = self.model(batch.image)
+        size = size_of(batch.image)
+        seen = at_size(batch.image, self.sizes.best(size))
+        prediction = self.model(seen)
         if not finite_prediction(prediction):
             self.val_failed = True
             return
-        height, width = batch.image.shape[-2:]
-        labels = resize(prediction.logits, (height, width), align_corners=True).argmax(1)[0]
+        labels = resize(prediction.logits, size, align_corners=True).argmax(1)[0]
         shares = (
             torch.bincount(labels.flatten(), minlength=self.data.classes.channels) / labels.numel()
         )
@@ -268,18 +274,20 @@ class SegmentationTraining(L.LightningModule):
         self.val_tags.append(batch.tags[0].int().cpu())
         self.val_shares.append(shares[1:].cpu())
         if batch.names[0] in self.sample:
-            self._look(batch, labels)
+            self._look(batch, seen, labels)
         if truth := self.data.truth(batch.names[0]):  # shown; it teaches nothing
             self._compare(truth, labels.byte())
 
-    def _look(self, batch: Batch, labels: Int[Tensor, "h w"]) -> None:
+    def _look(
+        self, batch: Batch, seen: Float[Tensor, "1 3 y x"], labels: Int[Tensor, "h w"]
+    ) -> None:
         """Keep what the judge asks about; every second time, the masks of another view as well."""
         place, count = self.sample[batch.names[0]], self.data.classes.channels
         if place not in self.cells:
             self.new_cells[place] = self.cells[place] = cells_of(self.model, batch.image)
         cells, overlap = self.cells[place], torch.zeros(2, count - 1, dtype=torch.long)
         if place % 2 == 0:
-            overlap = overlap_of(self.model, batch.image, labels)
+            overlap = overlap_of(self.model, seen, labels, self.sizes)
         grid = (1, 1) if cells is None else size_of(cells)
         tags = batch.tags[0].cpu()
         self.val_looks.append(Look(place, shares_of(labels, grid, count), tags, overlap))
