@@ -30,9 +30,12 @@ def wait_asleep() -> None:
 
 
 def ahead(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
+    pool: ThreadPoolExecutor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    most: int = AHEAD,
 ) -> Iterator[tuple[Item, Result]]:
-    """Each item with ``function`` of it, worked out a few items ahead.
+    """Each item with ``function`` of it, worked out up to ``most`` items ahead.
 
     >>> with ThreadPoolExecutor(2) as pool:
     ...     list(ahead(pool, abs, [-1, 2, -3]))
@@ -41,7 +44,7 @@ def ahead(
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     for item in items:
         waiting.append((item, pool.submit(function, item)))
-        if len(waiting) > AHEAD:
+        if len(waiting) > most:
             first, result = waiting.popleft()
             yield first, result.result()
     for item, result in waiting:

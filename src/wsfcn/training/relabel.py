@@ -123,8 +123,9 @@ def write_round(
         return labels.cpu(), share
 
     shares = []
-    with own_threads(1 if device.type != "cpu" else torch.get_num_threads()) as pool:
-        for picture, found in ahead(pool, look, pictures):
+    threads = 1 if device.type != "cpu" else torch.get_num_threads()
+    with own_threads(threads) as pool:
+        for picture, found in ahead(pool, look, pictures, most=2 * threads):
             between()
             if found is None:
                 continue
@@ -141,9 +142,11 @@ def own_threads(count: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that compute with one thread each, of PyTorch's own."""
     before = torch.get_num_threads()
     one = partial(torch.set_num_threads, 1) if count > 1 else None
-    with ThreadPoolExecutor(count, initializer=one) as pool:
-        yield pool
-    torch.set_num_threads(before)  # which threads to come would take from those
+    try:
+        with ThreadPoolExecutor(count, initializer=one) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)  # threads to come would take the number from those
 
 
 def clear(made: SecondRound) -> None:
