@@ -18,7 +18,7 @@ from wsfcn.data.transforms import to_tensor, training_transform
 from wsfcn.errors import DataError
 from wsfcn.figures import read_figures
 from wsfcn.images import read_mask, write_mask
-from wsfcn.maps import Sizes, nearest, resize
+from wsfcn.maps import nearest, resize
 from wsfcn.method.step import training_losses
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.training import relabel
@@ -53,9 +53,7 @@ def test_labels_are_those_that_are_sure_of_the_tagged_classes():
     image[:, 0, :, :32] = 1  # sure of the first
     image[:, 1, :, 32:64] = 1  # of the second, which is not tagged
     image[:, 0, :, 64:] = 0.25  # as much background as the first
-    labels, share = sure_labels(
-        Bright(), image, torch.tensor([[1.0, 0]]), PseudoSettings(), Sizes()
-    )
+    labels, share = sure_labels(Bright(), image, torch.tensor([[1.0, 0]]), PseudoSettings())
     assert (labels[:, :24] == 1).all()
     assert (labels[:, 40:56] == 0).all()
     assert (labels[:, 72:] == IGNORE).all()
@@ -65,10 +63,10 @@ def test_labels_are_those_that_are_sure_of_the_tagged_classes():
 def test_a_picture_in_which_a_tagged_class_is_nowhere_has_no_labels():
     image = torch.zeros(1, 3, 64, 64)
     image[:, 0, :, :32] = 1
-    labels, share = sure_labels(Bright(), image, torch.ones(1, 2), PseudoSettings(), Sizes())
+    labels, share = sure_labels(Bright(), image, torch.ones(1, 2), PseudoSettings())
     assert (labels == IGNORE).all()
     assert share == 0
-    alone, _ = sure_labels(Bright(), image, torch.tensor([[1.0, 0]]), PseudoSettings(), Sizes())
+    alone, _ = sure_labels(Bright(), image, torch.tensor([[1.0, 0]]), PseudoSettings())
     assert {0, 1} <= set(alone.unique().tolist())
 
 
@@ -76,7 +74,7 @@ def test_labels_of_mirrored_views_lie_where_the_picture_does():
     image = torch.zeros(1, 3, 64, 64)
     image[:, 0, :, :32] = 1
     settings = PseudoSettings(relabel_scales=(1.0,))  # the mirrored view alone
-    labels, _ = sure_labels(Bright(), image, torch.tensor([[1.0, 0]]), settings, Sizes())
+    labels, _ = sure_labels(Bright(), image, torch.tensor([[1.0, 0]]), settings)
     assert (labels[:, :32] == 1).all()
 
 
@@ -224,9 +222,7 @@ def test_labels_of_a_run_are_made_as_its_second_round_made_them(root, whole, tmp
     assert (count, broken) == (len(data.train), [])
     picture = data.train[0]
     image, tags = to_tensor(picture.open())[None], tag_vector(picture.tags, data.classes)[None]
-    settings = checkpoint.settings
-    sizes = checkpoint.model.sizes(settings.data.crop)
-    expected, _ = sure_labels(checkpoint.model, image, tags, settings.pseudo, sizes)
+    expected, _ = sure_labels(checkpoint.model, image, tags, checkpoint.settings.pseudo)
     written = read_mask(tmp_path / "labels" / f"{picture.name}.png")
     assert (written == expected.numpy()).all()
     monkeypatch.setattr(relabel, "RIPE", 600)  # as if it had had none

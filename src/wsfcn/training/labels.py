@@ -108,7 +108,7 @@ def write_labels(
         if has_second and labels_anew(model, tags):
             device = model.mean.device
             image, known = batch.image.to(device), batch.tags.to(device)
-            labels, _ = sure_labels(model, image, known, pseudo, sizes)
+            labels, _ = sure_labels(model, image, known, pseudo)
             labels = labels.cpu()
         else:
             made = labels_of(model, batch, pseudo, pseudo.own_share, sizes)

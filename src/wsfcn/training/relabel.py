@@ -26,7 +26,7 @@ from wsfcn.data.transforms import to_tensor
 from wsfcn.errors import PictureError
 from wsfcn.files import write_lines
 from wsfcn.images import reduced, write_mask
-from wsfcn.maps import Sizes, resize, size_of
+from wsfcn.maps import resize, size_of
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.threads import ahead
 from wsfcn.types import IGNORE, Classes, Prediction
@@ -70,7 +70,6 @@ def sure_labels(
     image: Float[Tensor, "1 3 h w"],
     tags: Float[Tensor, "1 n"],
     settings: PseudoSettings,
-    sizes: Sizes,
 ) -> tuple[UInt8[Tensor, "h w"], float]:
     """Labels of a picture by channel, 255 where the network is not sure; and the share it is of.
 
@@ -81,7 +80,8 @@ def sure_labels(
     size = size_of(image)
     total = torch.zeros(())
     for n, scale in enumerate(settings.relabel_scales):
-        scaled = [max(LEAST, side) for side in sizes._replace(least=0).best(size, scale)]
+        # Not in whole cells: views that are some pixels off agree less, on the safer labels.
+        scaled = [max(LEAST, round(scale * side)) for side in size]
         view = F.interpolate(image, scaled, mode="bilinear", antialias=True)
         masks = network(view if n else view.flip(-1)).logits.softmax(1)
         total = total + resize(masks if n else masks.flip(-1), size, align_corners=True)
@@ -108,7 +108,6 @@ def write_round(
     each thread has a picture of its own: one picture's layers are too small to be shared.
     """
     device, side = model.mean.device, settings.data.longest_side
-    sizes = model.sizes(settings.data.crop)
 
     def look(picture: TaggedPicture) -> tuple[UInt8[Tensor, "h w"], float] | None:
         try:
@@ -119,7 +118,7 @@ def write_round(
             return torch.zeros(opened.height, opened.width, dtype=torch.uint8), math.nan
         image = to_tensor(opened)[None].to(device)
         tags = tag_vector(picture.tags, classes)[None].to(device)
-        labels, share = sure_labels(model, image, tags, settings.pseudo, sizes)
+        labels, share = sure_labels(model, image, tags, settings.pseudo)
         return labels.cpu(), share
 
     shares = []
