@@ -22,9 +22,10 @@ def main(model: str, photo: str, out: str) -> None:
     # Small pictures are seen better somewhat larger: at the area of a square of so many pixels;
     # and all in sizes that differ from those of training by whole cells of 32 pixels.
     factor = max(1, json.loads(about["least_side"]) / math.sqrt(picture.width * picture.height))
-    rest = json.loads(about["aligned_to"]) % 32
-    sides = [rest + 32 * max(1, round((side * factor - rest) / 32)) for side in picture.size]
-    picture = picture.resize(sides, Image.Resampling.BICUBIC)
+    if crop := json.loads(about["aligned_to"]):  # 0: pictures are seen as they are
+        rest = crop % 32
+        sides = [rest + 32 * max(1, round((side * factor - rest) / 32)) for side in picture.size]
+        picture = picture.resize(sides, Image.Resampling.BICUBIC)
     image = np.asarray(picture).transpose(2, 0, 1)[None]
     if json.loads(about["input"]) == "float":
         image = image.astype(np.float32) / 255
