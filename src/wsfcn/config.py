@@ -151,8 +151,9 @@ class ModelSettings(Checked, group="model"):
     feature, which then are also where the pseudo-labels come from."""
     evidence: bool = True
     """Look for local evidence of each class too (frozen features of strides 8 and 16, where the
-    backbone has them), if pictures without a tag can be compared with. Labels of a class come from
-    it if it tells the class's tags as well as whole pictures do: of lesions, not of cats."""
+    backbone has them), if the pictures are alike. Labels of a class come from it if it tells the
+    class's tags as well as whole pictures do; where no picture is without a tag, on the mean of the
+    classes too: of lesions, not of cats."""
     focal_power: NotNegative = 3.0
     """Exponent p of the penalty on small masks, for scores from masks."""
     focal_floor: Positive = 0.01
@@ -355,12 +356,13 @@ class PredictSettings(Checked):
     for what it is without."""
     crf: CrfSettings = field(default_factory=CrfSettings)
     max_side: Count | None = None
-    """Longer side, in pixels, to which larger pictures are reduced at first; their masks come back
-    at full size. None is twice the training crop, 0 never reduces."""
+    """Longer side, in pixels, to which larger pictures are reduced at first, narrow ones to the
+    area of a square of three quarters of it; their masks come back at full size. None is twice the
+    training crop, 0 never reduces."""
     min_side: Count | None = None
     """Side of the square, in pixels, up to whose area smaller pictures are enlarged for the
-    network. None is one and a half times the training crop where it learned whole objects, and no
-    enlarging where it learned lesions or defects, or as published; 0 never enlarges."""
+    network. None is one and a half times the training crop, and no enlarging where it learned as
+    published; 0 never enlarges."""
     tile: Annotated[int, Meta(ge=288)] = 1024
     """Side, in pixels, of the overlapping tiles in which larger views are computed."""
 

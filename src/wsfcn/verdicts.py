@@ -16,9 +16,9 @@ from wsfcn.files import atomic, read_bytes
 FILE = "beliefs.json"
 FEW = 4
 """Validation pictures with a class, or without it, below which hardly anything can be said."""
-PURE, PURE_WITHOUT_NORMAL = (45, 75), (30, 55)
-"""Purity below which masks are unusable, and doubtful. The judge is weaker where no picture is
-without any tag; docs/log.md, 41, says on which networks these were chosen."""
+PURE, PURE_OF_LARGE = (45, 75), (30, 55)
+"""Purity below which masks are unusable, and doubtful; the second where the judge is not strict.
+docs/log.md, 41, says on which networks these were chosen."""
 AGREEING = (25, 70)
 """The same of the agreement of two views."""
 LARGE = 25.0
@@ -45,6 +45,7 @@ class Belief(msgspec.Struct):
     purity: float | None
     found: float | None
     agreement: float | None
+    strict: bool = False
     """As in `training/judge.py`."""
 
 
@@ -106,7 +107,7 @@ def problems(of: Belief, *, grave: bool) -> list[tuple[str, tuple[str, ...]]]:
         large = f", and they take {of.share:.0f} % of the picture" if of.share > LARGE else ""
         note(
             of.purity,
-            PURE if of.untagged >= FEW else PURE_WITHOUT_NORMAL,
+            PURE if of.strict or of.untagged >= FEW else PURE_OF_LARGE,
             f"only {{:.0f}} % of its masks show what pictures without it do not{large}",
             *(NORMAL, CORRECTED),
         )

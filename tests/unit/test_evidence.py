@@ -9,7 +9,7 @@ from PIL import Image
 
 import tiny
 from wsfcn.config import DataSettings, ModelSettings, PseudoSettings, TrainSettings
-from wsfcn.data.dataset import open_data
+from wsfcn.data.dataset import TaggedPicture, open_data
 from wsfcn.files import write_lines
 from wsfcn.method.pseudo import Candidates, banded_labels
 from wsfcn.method.step import local_masks, make_labels, training_losses
@@ -17,7 +17,7 @@ from wsfcn.models.backbones import build_eyes
 from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training import evidence as fitting
-from wsfcn.training.evidence import Looked, fit_evidence, fit_head, judge
+from wsfcn.training.evidence import Looked, fit_evidence, fit_head, judge, likeness
 from wsfcn.types import Batch
 
 
@@ -77,7 +77,7 @@ def test_a_class_is_local_where_cells_tell_its_tag_as_well_as_the_whole():
     right, wrong = np.arange(100)[::-1] * 1.0, np.arange(100) * 1.0
     cells, whole = np.stack([right, wrong, right], 1), np.stack([right, right, right], 1)
     cells[:, 0] = whole[:, 0]
-    found = judge(cells, whole, tags, margin=20)
+    found = judge(cells, whole, tags, 20, np.ones(3, bool), normal=True)
     assert found.local.tolist() == [True, False, True]
     assert found.from_cells[0] == found.from_whole[0] == 100
 
@@ -87,15 +87,32 @@ def test_a_class_with_few_held_out_pictures_goes_with_the_others():
     tags[1:, 1] = 0
     right, wrong = np.arange(100)[::-1] * 1.0, np.arange(100) * 1.0
     better, worse = np.stack([right, wrong], 1), np.stack([wrong, right], 1)
-    assert judge(better, worse, tags, margin=0).local.tolist() == [True, False]
+    assert local_of(better, worse, tags) == [True, False]
     tags[0, 1] = 0  # nothing is known of it
-    assert judge(better, worse, tags, margin=0).local.tolist() == [True, True]
-    assert judge(worse, better, tags, margin=0).local.tolist() == [False, False]
+    assert local_of(better, worse, tags) == [True, True]
+    assert local_of(worse, better, tags) == [False, False]
+
+
+def local_of(cells, whole, tags, known=(True, True), *, normal=True) -> list[bool]:
+    return judge(cells, whole, tags, 0, np.array(known), normal=normal).local.tolist()
 
 
 def test_without_held_out_pictures_that_have_tags_no_class_is_local():
-    scores = np.ones((2, 1))
-    assert not judge(scores, scores, np.zeros((2, 1)), margin=0).local.any()
+    scores = np.ones((2, 2))
+    assert local_of(scores, scores, np.zeros((2, 2))) == [False, False]
+
+
+def test_without_normal_pictures_cells_have_to_tell_the_classes_as_well_on_the_mean():
+    tags = np.array([[1.0] * 3] * 50 + [[0.0] * 3] * 50)
+    right, wrong = np.arange(100)[::-1] * 1.0, np.arange(100) * 1.0
+    cells, whole = np.stack([right, wrong, wrong], 1), np.stack([wrong, right, right], 1)
+    everything = (True, True, True)
+    assert local_of(cells, whole, tags, everything) == [True, False, False]
+    assert local_of(cells, whole, tags, everything, normal=False) == [False, False, False]
+    # What is in nearly every picture cannot be compared, and says nothing of the others.
+    first = (True, False, False)
+    assert local_of(cells, whole, tags, first, normal=False) == [True, False, False]
+    assert local_of(cells, whole, tags, (False, False, False)) == [False, False, False]
 
 
 def test_it_learns_the_spot_and_not_the_leaf(monkeypatch):
@@ -112,6 +129,32 @@ def test_it_learns_the_spot_and_not_the_leaf(monkeypatch):
     leaf = 12 * 12 * 4  # cells of the leaf in the four tagged pictures
     assert guess.sum() < 0.25 * leaf
     assert found.usual > 1
+
+
+def test_pictures_of_one_kind_are_alike(tmp_path):
+    model = build()
+    kinds = torch.rand(2, 8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    kinds[0] = kinds[0, :1] + 0.02 * kinds[0]
+    for n, picture in enumerate(kinds.flatten(0, 1)):
+        values = (picture.clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy()
+        Image.fromarray(values).save(tmp_path / f"{n:02}.png")
+    pictures = [TaggedPicture(path, (), path.stem) for path in sorted(tmp_path.iterdir())]
+    assert likeness(model.eval(), pictures[:8], 64) > 0.99
+    assert likeness(model, pictures, 64) < likeness(model, pictures[:8], 64)
+    pictures[1].path.write_bytes(b"broken")
+    assert likeness(model, pictures[:2], 64) == 0
+    assert likeness(model, pictures[:3], 64) > 0.99
+
+
+def test_of_pictures_that_are_not_alike_no_class_is_local(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "OTHERS", 1)
+    monkeypatch.setattr(fitting, "ALIKE", 1.1)
+    scenes = tiny.settings(tiny.scenes(tmp_path / "scenes", 4), tmp_path / "run")
+    data = open_data(scenes.data)
+    torch.manual_seed(0)
+    model = build_segmenter(scenes.model, len(data.classes))
+    assert fit_evidence(model, data, scenes) is None
+    assert model.training
 
 
 @pytest.mark.slow
@@ -138,7 +181,7 @@ def test_before_a_training_it_is_fitted_and_judged(tmp_path, monkeypatch):
     assert model.training
 
 
-def test_where_every_picture_has_a_tag_no_class_is_local(tmp_path):
+def test_where_few_pictures_are_without_a_class_none_is_local(tmp_path):
     scenes = tiny.settings(tiny.scenes(tmp_path / "scenes", 4), tmp_path / "run")
     data = open_data(scenes.data)
     torch.manual_seed(0)
@@ -146,6 +189,27 @@ def test_where_every_picture_has_a_tag_no_class_is_local(tmp_path):
     assert fit_evidence(model, data, scenes) is None
     assert model.evidence is not None
     assert not model.evidence.local.any()
+
+
+def test_where_every_picture_has_a_tag_the_classes_are_compared_with_each_other(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(fitting, "STEPS", 1)
+    monkeypatch.setattr(fitting, "OTHERS", 28)
+    asked = []
+
+    def watched(*given, normal):
+        asked.append((given[4].tolist(), normal))
+        return judge(*given, normal=normal)
+
+    monkeypatch.setattr(fitting, "judge", watched)
+    scenes = tiny.settings(tiny.scenes(tmp_path / "scenes", 4), tmp_path / "run")
+    data = open_data(scenes.data)
+    torch.manual_seed(0)
+    assert fit_evidence(build_segmenter(scenes.model, len(data.classes)), data, scenes)
+    without = fitting.pictures_without(data.train, data.classes)
+    assert asked == [((without >= 28).tolist(), False)]
+    assert 0 < sum(asked[0][0]) < len(data.classes.objects)
 
 
 def test_a_faint_local_mask_is_not_stretched():

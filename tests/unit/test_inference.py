@@ -121,10 +121,6 @@ def test_views_have_sizes_in_which_the_network_sees_well(network, monkeypatch):
     assert sizes_seen(network, small, monkeypatch, min_side=0) == [(64, 32)]
     assert sizes_seen(network, large, monkeypatch) == [(128, 96)]
     assert sizes_seen(network, large, monkeypatch, min_side=200, max_side=60) == [(224, 160)]
-    network.model.evidence.local[1] = True
-    local = TorchNetwork(Checkpoint(network.model, *TRAINED), "cpu")
-    network.model.evidence.local[1] = False
-    assert local.sizes == (64, 0)  # a lesion is told by its texture, at its own size
 
 
 def test_sizes_differ_from_the_crops_by_whole_cells():

@@ -62,6 +62,24 @@ def test_the_judge_says_nothing_where_there_is_nothing_to_compare_with():
     assert judge([None] * len(looks), looks).agreement == 100
 
 
+def test_it_is_strict_where_labels_come_from_local_evidence():
+    cells, looks = leaves(lambda leaf, spot: leaf)
+    other = torch.zeros(SIDE * SIDE, 1).half()
+    tagged = [
+        look._replace(
+            tags=torch.cat([look.tags, 1 - look.tags]),
+            shares=torch.cat([look.shares, other], 1),
+            overlap=torch.cat([look.overlap, look.overlap], 1),
+        )
+        for look in looks
+    ]
+    assert judge(cells, looks).strict
+    lenient, strict = judge(cells, tagged), judge(cells, tagged, local=True)
+    assert strict.strict > lenient.strict
+    assert strict.purity[0] < lenient.purity[0]
+    assert strict.quality[0] < lenient.quality[0]
+
+
 def test_pictures_of_a_kind_go_to_both_halves():
     tags = torch.tensor([[1, 0], [0, 1]] * 4) > 0
     assert [halves(tags)[n::2].float().mean() for n in (0, 1)] == [0.5, 0.5]

@@ -2,7 +2,8 @@
 
     python tools/site/tuning.py OUT
 
-Short trainings (the demo's, three epochs of drawn scenes) in OUT, where those that are done stay.
+Short trainings (the demo's, three epochs of drawn scenes, with labels from activation maps, as of
+photographs) in OUT, where those that are done stay.
 Each case has two: with a fault and with its cure. Of each some held-out scenes go to
 docs/training/tuning.jpg: picture, masks with the fault, with its cure, and as drawn. `tuning.csv`
 in OUT has the mIoU of both.
@@ -10,6 +11,7 @@ in OUT has the mIoU of both.
 
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ from PIL import Image
 
 import wsfcn
 from pictures import save
+from wsfcn.config import TrainSettings
 from wsfcn.data.forms import read_tags
 from wsfcn.evaluation import evaluate_folder
 from wsfcn.files import write_lines, write_table
@@ -147,7 +150,7 @@ def learned(case: Case, cured: bool, out: Path, pool: Path, tags: Tags) -> Path:
     trained = {key: its for key, its in tags.items() if key.startswith("train")}
     names = (case.enough if cured else case.few)(trained)[:TRAIN]
     if not (folder / "done").exists():
-        settings = demo_settings(folder, SEED)
+        settings = as_for_photographs(demo_settings(folder, SEED))
         assert settings.data.root
         held_out = (pool / "val.txt").read_text().split()
         on_cloth = set()
@@ -160,6 +163,15 @@ def learned(case: Case, cured: bool, out: Path, pool: Path, tags: Tags) -> Path:
         predict_folder(wsfcn.load(folder / "checkpoints" / "last.ckpt"), pictures, masks)
         (folder / "done").touch()
     return masks
+
+
+def as_for_photographs(settings: TrainSettings) -> TrainSettings:
+    """Labels from activation maps alone, cut as fits small scenes: these faults are theirs."""
+    return replace(
+        settings,
+        model=replace(settings.model, evidence=False),
+        pseudo=replace(settings.pseudo, activation_high=0.7, activation_low=0.5),
+    )
 
 
 def lying(case: Case, tags: Tags, names: Sequence[str], share: float) -> list[str]:

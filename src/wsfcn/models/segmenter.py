@@ -94,14 +94,11 @@ class Segmenter(nn.Module):
     def sizes(self, crop: int) -> Sizes:
         """In which sizes it sees whole pictures best, after a training on crops of ``crop``.
 
-        Objects are found best somewhat larger than training showed them (FixRes, Touvron et al.,
-        2019, section 3), lesions and defects, which their texture tells, as large as they are
-        (docs/log.md, 51). Networks whose scores come from masks see pictures as published.
+        Things are found best somewhat larger than whole pictures show them, as random crops did
+        (FixRes, Touvron et al., 2019, section 3; docs/log.md, 51 and 55). Networks whose scores
+        come from masks see pictures as published.
         """
-        if self.tag_head is None:
-            return Sizes()
-        local = self.evidence is not None and bool(self.evidence.local.any())
-        return Sizes(crop, 0 if local else round(LARGER * crop))
+        return Sizes() if self.tag_head is None else Sizes(crop, round(LARGER * crop))
 
     def local_evidence(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"] | None:
         """Logits of local evidence (stride 8), which training alone looks for."""

@@ -36,8 +36,7 @@ def demo_settings(out: Path, seed: int) -> TrainSettings:
         seed=seed,
         data=DataSettings(root=out / "scenes", crop=128),
         model=ModelSettings(width=32),
-        # Thresholds above the defaults: objects are small against the cells of the deep grid.
-        pseudo=PseudoSettings(activation_high=0.7, activation_low=0.5, own_after=1.5),
+        pseudo=PseudoSettings(own_after=1.5),
         optim=OptimSettings(epochs=3, warmup=0.5),
         run=RunSettings(out=out, overwrite=True),
     )

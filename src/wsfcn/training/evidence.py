@@ -3,16 +3,18 @@
 Frozen features are computed once, so this takes a minute or two. What is fitted on four fifths of
 the training pictures is judged on the last fifth, by tags alone: a class whose tag single cells
 tell as well as the mean of the frozen deep feature does is a *local* one, a lesion or a defect.
-That takes pictures without any tag, which show the same leaves or tiles without it: where there are
-none, a face tells a person as well, and is not all of it.
+A face tells a person as well, and is not all of it. So this is asked only of sets whose pictures
+are alike, of leaves or of tiles, which photographs are not; and where none is without any tag,
+which would show the same leaves without a lesion, cells must tell the classes as well on the mean.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -34,6 +36,11 @@ HELD_OUT = 5
 """Every so many pictures one is kept to judge by."""
 PRIOR = 10
 """Held-out pictures whose word the other classes have on one."""
+OTHERS = 100
+"""Pictures without a class, all of other classes, that must be looked at for it to be local."""
+SAMPLE, ALIKE = 100, 0.3
+"""Pictures that are compared with each other, and what their likeness is in sets of one kind of
+picture; docs/log.md, 55, has that of some sets."""
 
 
 class Looked(NamedTuple):
@@ -56,16 +63,20 @@ class Judged(NamedTuple):
 def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings) -> Judged | None:
     """Fit the local evidence of ``model``, and choose its local classes.
 
-    None, and no local class, where the network has no such evidence, no picture is without a tag,
-    or pictures are too few.
+    None, and no local class, where the network has no such evidence, pictures are too few or not
+    alike, or none is without any tag and few are without one.
     """
     evidence = model.evidence
-    if evidence is None or not any(not picture.tags for picture in data.train):
-        return None
     step = max(1, -(-len(data.train) // MOST))
+    normal = any(not picture.tags for picture in data.train)
+    known = normal | (pictures_without(data.train[::step], data.classes) >= OTHERS)
+    if evidence is None or not known.any():
+        return None
     on_gpu = settings.run.device != "cpu" and torch.cuda.is_available()
     model.eval().to("cuda" if on_gpu else "cpu")
-    seen = look_at(model, data.train[::step], data, settings)
+    few = data.train[:: max(1, len(data.train) // SAMPLE)]
+    alike = likeness(model, few, settings.data.longest_side) >= ALIKE
+    seen = look_at(model, data.train[::step], data, settings) if alike else []
     model.train().to("cpu")
     learned = [look for n, look in enumerate(seen) if n % HELD_OUT]
     held_out = seen[::HELD_OUT]
@@ -78,9 +89,23 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
         maps = [logits_of(evidence, look.cells[0]) for look in held_out]
         from_cells = torch.cat([log_mean_exp(each) for each in maps]).numpy()
         from_whole = probe(torch.stack([look.whole for look in held_out])).numpy()
-    judged = judge(from_cells, from_whole, tags, settings.pseudo.local_margin)
+    judged = judge(from_cells, from_whole, tags, settings.pseudo.local_margin, known, normal=normal)
     evidence.local.copy_(torch.from_numpy(judged.local))
     return judged
+
+
+def pictures_without(
+    pictures: Sequence[TaggedPicture], classes: Classes
+) -> Integer[np.ndarray, "n"]:
+    """How many of the pictures are without each class.
+
+    >>> from pathlib import Path
+    >>> cat, dog = (TaggedPicture(Path(name), (name,), name) for name in ("cat", "dog"))
+    >>> pictures_without([cat, cat, dog], Classes(("background", "cat", "dog")))
+    array([1, 2])
+    """
+    tags = np.stack([tag_vector(picture.tags, classes).numpy() for picture in pictures])
+    return (tags == 0).sum(0)
 
 
 def in_words(judged: Judged, classes: Classes) -> str:
@@ -103,19 +128,41 @@ def judge(
     from_whole: Float[np.ndarray, "b n"],
     tags: Float[np.ndarray, "b n"],
     margin: float,
+    known: Bool[np.ndarray, "n"],
+    *,
+    normal: bool,
 ) -> Judged:
     """A class is local where cells tell its tag at most ``margin`` points worse than the whole.
 
     A few held-out pictures are a poor judge, and the classes of a set are alike: the gain of a
     class is drawn towards the mean of the classes, as by `PRIOR` more pictures with that gain.
+    Without ``normal`` pictures, those without any tag, that mean has to reach the margin as well.
+    Classes that are not ``known`` are not local, and say nothing of the others.
     """
     cells, whole = (average_precisions(s, tags.astype(np.int64)) for s in (from_cells, from_whole))
-    count, gain = tags.sum(0), np.nan_to_num(cells - whole)
+    count, gain = tags.sum(0) * known, np.nan_to_num(cells - whole)
     if not count.any():
         return Judged(cells, whole, np.zeros(tags.shape[1], bool))
     mean = gain[count > 0].mean()
     drawn_in = (count * gain + PRIOR * mean) / (count + PRIOR)
-    return Judged(cells, whole, drawn_in >= -margin)
+    local = known & (drawn_in >= -margin) & (normal or mean >= -margin)
+    return Judged(cells, whole, local)
+
+
+@torch.no_grad()
+def likeness(model: Segmenter, pictures: Sequence[TaggedPicture], side: int) -> float:
+    """Mean cosine similarity between the frozen deep features, each a picture's mean, of those that
+    can be read; 0 of fewer than two. Features that are never negative find any pictures alike."""
+    found = []
+    for picture in pictures:
+        with suppress(PictureError):
+            opened = to_tensor(reduced(picture.open(side), side))[None].to(model.mean.device)
+            deep = model.backbone((opened - model.mean) / model.std).deep
+            found.append(F.normalize(deep.float().mean((2, 3)))[0])
+    if len(found) < 2:
+        return 0.0
+    total = torch.stack(found).sum(0).square().sum().item()
+    return (total - len(found)) / (len(found) * (len(found) - 1))
 
 
 @torch.no_grad()

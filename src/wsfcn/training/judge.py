@@ -35,10 +35,9 @@ CELLS = 1024
 """Cells of a picture; finer grids are averaged."""
 FEW = 4
 """Pictures with a class, and without it, below which nothing is said of it."""
-ALARMS, ALARMS_WITHOUT_NORMAL = 0.01, 0.05
-"""Share of the cells of pictures without a class at which the judge may be wrong. Where no picture
-is without any tag, none shows the same things without the class, and large things are harder to
-tell by single cells."""
+STRICT_ALARMS, ALARMS = 0.01, 0.05
+"""Share of the cells of pictures without a class at which the judge may be wrong; the second for
+large things, which are harder to tell by single cells."""
 ENOUGH = (0.55, 0.5)
 """Purity and found, of large things, that right masks reach."""
 RIDGE = 0.1
@@ -63,20 +62,21 @@ class Judged(NamedTuple):
     purity: Float[np.ndarray, "n"]
     found: Float[np.ndarray, "n"]
     agreement: Float[np.ndarray, "n"]
-    normal: bool
-    """Whether there are pictures without any tag to compare with."""
+    strict: bool
+    """Whether single cells can be asked: there are pictures without any tag to compare with, or
+    such cells make the labels (`training/evidence.py`)."""
 
     @property
     def quality(self) -> Float[np.ndarray, "n"]:
         """One figure a class, which falls most when masks swallow the object.
 
-        With normal pictures: agreement times purity times the F-measure (0.5) of purity and found.
-        Without, the judge is weak, and above `ENOUGH` its figures say no more: agreement times
-        the parts of purity and found that are there.
+        Of a strict judge: agreement times purity times the F-measure (0.5) of purity and found.
+        Any other is weak, and above `ENOUGH` its figures say no more: agreement times the parts of
+        purity and found that are there.
         """
         figures = (self.purity, self.found, self.agreement)
         purity, found, agreement = (np.nan_to_num(values) / 100 for values in figures)
-        if self.normal:
+        if self.strict:
             part = 1.25 * purity**2 * found / np.maximum(0.25 * purity + found, 1e-9)
         else:
             part = np.minimum(purity / ENOUGH[0], 1) * np.minimum(found / ENOUGH[1], 1)
@@ -138,21 +138,31 @@ def overlap_of(
     return torch.stack([both, here + there - both])[:, 1:].cpu()
 
 
-def judge(cells: Sequence[Float[Tensor, "d _ _"] | None], looks: Sequence[Look]) -> Judged:
-    """What can be said of the masks of a sample; ``cells`` are those of the pictures looked at."""
+def judge(
+    cells: Sequence[Float[Tensor, "d _ _"] | None], looks: Sequence[Look], *, local: bool = False
+) -> Judged:
+    """What can be said of the masks of a sample; ``cells`` are those of the pictures looked at.
+
+    ``local``: labels of some class come from local evidence.
+    """
     tags = torch.stack([look.tags for look in looks]) > 0
+    strict = local or int((~tags.any(1)).sum()) >= FEW
     overlap = torch.stack([look.overlap * look.tags.long() for look in looks]).sum(0).double()
     agreement = 100 * overlap[0] / overlap[1]  # NaN where neither view has a mask
     purity = torch.full((tags.shape[1],), torch.nan, dtype=torch.double)
     found = purity.clone()
     known = [part for part in cells if part is not None]
     if len(known) == len(looks):
-        purity, found = _told([part.flatten(1).T for part in known], looks, tags)
-    return Judged(purity.numpy(), found.numpy(), agreement.numpy(), _has_normal(tags))
+        alarms = STRICT_ALARMS if strict else ALARMS
+        purity, found = _told([part.flatten(1).T for part in known], looks, tags, alarms)
+    return Judged(purity.numpy(), found.numpy(), agreement.numpy(), strict)
 
 
 def _told(
-    cells: Sequence[Float[Tensor, "_ d"]], looks: Sequence[Look], tags: Bool[Tensor, "b n"]
+    cells: Sequence[Float[Tensor, "_ d"]],
+    looks: Sequence[Look],
+    tags: Bool[Tensor, "b n"],
+    alarms: float,
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     """Purity and what is found, in per cent."""
     counts = torch.tensor([len(part) for part in cells])
@@ -162,7 +172,6 @@ def _told(
     tagged = tags[picture]
     masked = torch.cat([look.shares for look in looks])[:, 1:].float() * tagged
     half = halves(tags)[picture]
-    alarms = ALARMS if _has_normal(tags) else ALARMS_WITHOUT_NORMAL
     hits, outside, total = (torch.zeros(tags.shape[1], dtype=torch.double) for _ in range(3))
     for held_out in (0, 1):
         fit, test = half != held_out, half == held_out
@@ -181,11 +190,6 @@ def _told(
     found = 100 * hits / (hits + outside.clamp(min=0)).clamp(min=1e-9)
     few = (tags.sum(0) < FEW) | ((~tags).sum(0) < FEW)
     return purity.masked_fill(few, torch.nan), found.masked_fill(few, torch.nan)
-
-
-def _has_normal(tags: Bool[Tensor, "b n"]) -> bool:
-    """Whether enough pictures are without any tag."""
-    return int((~tags.any(1)).sum()) >= FEW
 
 
 def halves(tags: Bool[Tensor, "b n"]) -> Integer[Tensor, "b"]:
