@@ -1,5 +1,6 @@
 """Pictures and indexed masks: reading whatever people have, writing what tools expect."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -184,17 +185,28 @@ def size_of(
     return (height, width) if turned else (width, height)
 
 
-def reduced(picture: Image.Image, side: int) -> Image.Image:
-    """The picture with a longer side of at most ``side`` pixels; 0 leaves it as it is.
+NARROW = 0.75
+"""Side, in shares of the longest allowed, of the square whose area a narrow picture keeps: by its
+longer side alone, one of six times its width would keep next to nothing."""
 
-    >>> reduced(Image.new("RGB", (400, 300)), 100).size
-    (100, 75)
+
+def reduced_size(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """A size whose longer side is at most ``side`` pixels, or whose area at most that of a square
+    of three quarters of ``side``, whichever is larger; 0 leaves it as it is.
+
+    >>> reduced_size((400, 300), 100), reduced_size((1600, 256), 448), reduced_size((90, 9), 100)
+    ((100, 75), (840, 134), (90, 9))
     """
-    factor = side / max(picture.size)
+    factor = side * max(1 / max(size), NARROW / math.sqrt(size[0] * size[1]))
     if factor == 0 or factor >= 1:
-        return picture
-    width, height = (max(1, round(length * factor)) for length in picture.size)
-    return picture.resize((width, height), Image.Resampling.BICUBIC)
+        return size
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def reduced(picture: Image.Image, side: int) -> Image.Image:
+    """The picture in its `reduced_size`."""
+    size = reduced_size(picture.size, side)
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.BICUBIC)
 
 
 def to_rgb(picture: Image.Image, levels: Levels | None = None) -> Image.Image:

@@ -143,12 +143,12 @@ def test_where_no_picture_can_be_read_it_stops(root):
 def test_whole_pictures_are_reduced_and_broken_ones_none(root):
     data = open_data(DataSettings(root=root))
     pictures = data.train[:2]
-    Image.new("RGB", (100, 50)).save(pictures[0].path)
+    Image.new("RGB", (100, 60)).save(pictures[0].path)
     pictures[1].path.write_bytes(b"broken")
     view = ViewingSet(pictures, data.classes, longest_side=40)
     found = only([view[0]])
     assert found
-    assert found.image.shape == (1, 3, 20, 40)
+    assert found.image.shape == (1, 3, 24, 40)
     with pytest.warns(PictureWarning, match="passed over"):
         assert only([view[1]]) is None
 

@@ -1,6 +1,7 @@
 """Inspection says what a data set holds and what would stop a training; submissions are whole."""
 
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -134,6 +135,15 @@ def test_no_shortcut_where_folders_are_the_tags(tmp_path):
         draw(tmp_path, f"{'MT_Crack' if n % 2 else 'MT_Free'}/Imgs/{n}.jpg", n)
     notes = inspect_data(DataSettings(root=tmp_path)).notes
     assert not any("goes with" in note for note in notes)
+
+
+def test_narrow_pictures_of_which_crops_show_little_are_named(root):
+    narrow = re.compile("11 of 11 training pictures are more than 3 times as long as wide, such as")
+    assert not any(narrow.match(note) for note in inspect_data(DataSettings(root=root)).notes)
+    for path in (root / "images").iterdir():
+        with Image.open(path) as picture:
+            picture.resize((160, 20)).save(path)
+    assert any(narrow.match(note) for note in inspect_data(DataSettings(root=root)).notes)
 
 
 def test_flat_pictures_and_stray_masks_are_named(root):

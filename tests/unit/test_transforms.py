@@ -7,7 +7,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as TF
 
 from wsfcn.config import DataSettings
-from wsfcn.data.transforms import GREY, drawn, jittered, training_transform
+from wsfcn.data.transforms import GREY, crop_of, drawn, jittered, training_transform
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,18 @@ def test_factors_spread_over_their_range():
     factors = torch.tensor([drawn((0.3, 0.3, 0.3, 0.1)) for _ in range(500)])
     assert factors.amin(0).tolist() == pytest.approx([0.7, 0.7, 0.7, -0.1], abs=0.01)
     assert factors.amax(0).tolist() == pytest.approx([1.3, 1.3, 1.3, 0.1], abs=0.01)
+
+
+def test_crops_of_a_narrow_picture_show_all_of_it():
+    wide = Image.new("L", (400, 50))
+    boxes = [crop_of(wide, (0.4, 1.0), (0.75, 4 / 3)) for _ in range(200)]
+    assert {(top, height) for top, _, height, _ in boxes} == {(0, 50)}
+    assert {width for *_, width in boxes} == {67}  # the widest that is allowed
+    lefts = [left for _, left, _, _ in boxes]
+    assert min(lefts) < 20
+    assert max(lefts) > 400 - 67 - 20
+    tall = [crop_of(wide.transpose(Image.Transpose.ROTATE_90), (0.4, 1.0), (0.75, 1)) for _ in "ab"]
+    assert all((left, height, width) == (0, 67, 50) for _, left, height, width in tall)
 
 
 def test_a_crop_has_its_size_and_depends_on_the_seed_alone(picture):

@@ -66,10 +66,7 @@ def training_transform(settings: DataSettings) -> Transform:
     """
 
     def transform(picture: Image.Image, corrected: Mask = None, labels: Mask = None) -> Crop:
-        source: Any = picture
-        top, left, height, width = RandomResizedCrop.get_params(
-            source, list(settings.scale), list(settings.aspect)
-        )
+        top, left, height, width = crop_of(picture, settings.scale, settings.aspect)
         cropped = picture.resize(
             (settings.crop, settings.crop),
             Image.Resampling.BICUBIC,
@@ -88,6 +85,24 @@ def training_transform(settings: DataSettings) -> Transform:
         return Crop(image, *(None if m is None else torch.from_numpy(m) for m in (said, made)))
 
     return transform
+
+
+def crop_of(
+    picture: Image.Image, scale: tuple[float, float], aspect: tuple[float, float]
+) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a random crop, its area a part of the picture's in ``scale``.
+
+    Where no such crop fits into a narrow picture it is the largest of an allowed aspect ratio, in
+    a random place; torchvision's always lies in the middle, and would never show the rest.
+    """
+    source: Any = picture
+    top, left, height, width = RandomResizedCrop.get_params(source, list(scale), list(aspect))
+    free = (picture.height - height, picture.width - width)
+    largest = (round(picture.width / aspect[0]), round(picture.height * aspect[1]))
+    in_the_middle = (top, left) == (free[0] // 2, free[1] // 2)
+    if in_the_middle and any(free) and (height == largest[0] or width == largest[1]):
+        top, left = (int(torch.randint(room + 1, ())) for room in free)
+    return top, left, height, width
 
 
 def drawn(strengths: tuple[float, float, float, float]) -> list[float]:

@@ -27,6 +27,7 @@ from wsfcn.data.transforms import at_size, smallest_side, training_transform
 from wsfcn.errors import DataError, MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix
 from wsfcn.files import fingerprint
+from wsfcn.images import reduced_size
 from wsfcn.interrupts import obey_parent
 from wsfcn.maps import Sizes, nearest, resize, size_of
 from wsfcn.method.step import training_losses
@@ -296,7 +297,8 @@ class SegmentationTraining(L.LightningModule):
         """Count a guess against its truth, or warn of one that is broken."""
         try:
             truth = known.read()
-            if max(truth.shape) > max(guess.shape) == self.settings.data.longest_side:
+            height, width = truth.shape
+            if reduced_size((height, width), self.settings.data.longest_side) == guess.shape:
                 guess = nearest(guess, truth.shape)
             self.val_confusion.update(truth, self.data.classes.of_channels(guess.cpu().numpy()))
         except MaskError as error:
