@@ -18,7 +18,9 @@ def main(model: str, photo: str, out: str) -> None:
     classes, palette = json.loads(about["classes"]), json.loads(about["palette"])
     picture = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
     size = picture.size
-    picture.thumbnail([json.loads(about["longest_side"])] * 2)
+    # Large pictures are reduced, narrow ones not below the area of a square of three quarters.
+    longest, area = json.loads(about["longest_side"]), picture.width * picture.height
+    picture.thumbnail([max(longest, 0.75 * longest * max(size) / math.sqrt(area))] * 2)
     # Small pictures are seen better somewhat larger: at the area of a square of so many pixels;
     # and all in sizes that differ from those of training by whole cells of 32 pixels.
     factor = max(1, json.loads(about["least_side"]) / math.sqrt(picture.width * picture.height))

@@ -105,8 +105,8 @@ class DataSettings(Checked, group="data"):
 
     @property
     def longest_side(self) -> int:
-        """Pixels to which larger pictures are reduced when they are looked at as a whole: objects
-        then have sizes that training has shown."""
+        """Pixels to which larger pictures are reduced (`images.reduced_size`) when they are looked
+        at as a whole: objects then have sizes that training has shown."""
         return 2 * self.crop
 
 

@@ -188,6 +188,9 @@ def size_of(
 NARROW = 0.75
 """Side, in shares of the longest allowed, of the square whose area a narrow picture keeps: by its
 longer side alone, one of six times its width would keep next to nothing."""
+ENOUGH = 0.97
+"""Factor beyond which a picture stays as it is: a reduced one, whose sides were rounded, is not
+reduced again."""
 
 
 def reduced_size(size: tuple[int, int], side: int) -> tuple[int, int]:
@@ -198,7 +201,7 @@ def reduced_size(size: tuple[int, int], side: int) -> tuple[int, int]:
     ((100, 75), (840, 134), (90, 9))
     """
     factor = side * max(1 / max(size), NARROW / math.sqrt(size[0] * size[1]))
-    if factor == 0 or factor >= 1:
+    if factor == 0 or factor > ENOUGH:
         return size
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 

@@ -45,8 +45,9 @@ class Belief(msgspec.Struct):
     purity: float | None
     found: float | None
     agreement: float | None
-    strict: bool = False
     """As in `training/judge.py`."""
+    strict: bool = False
+    """Whether the judge was strict with it; files from before say it by ``untagged`` alone."""
 
 
 class Beliefs(msgspec.Struct):

@@ -1,5 +1,6 @@
 """Masks are judged without truth, and each class gets an honest word."""
 
+import msgspec
 import numpy as np
 import torch
 
@@ -10,7 +11,7 @@ from wsfcn.report import write_report
 from wsfcn.training.judge import Look, halves, judge, sample_of, shares_of
 from wsfcn.training.run import train
 from wsfcn.types import Classes
-from wsfcn.verdicts import read_beliefs, verdict
+from wsfcn.verdicts import Belief, read_beliefs, verdict
 
 SIDE, PICTURES = 16, 24
 
@@ -73,11 +74,20 @@ def test_it_is_strict_where_labels_come_from_local_evidence():
         )
         for look in looks
     ]
-    assert judge(cells, looks).strict
-    lenient, strict = judge(cells, tagged), judge(cells, tagged, local=True)
-    assert strict.strict > lenient.strict
+    assert judge(cells, looks).strict.all()
+    local = torch.tensor([True, False])
+    lenient, strict = judge(cells, tagged), judge(cells, tagged, local)
+    assert not lenient.strict.any()
+    assert strict.strict.tolist() == [True, False]
     assert strict.purity[0] < lenient.purity[0]
     assert strict.quality[0] < lenient.quality[0]
+
+
+def test_words_are_strict_where_the_judge_was():
+    half = Belief(20, 80, 0, 95, 90, 3, 99, 60, 70, 80)
+    assert verdict(half).word == "sure"
+    assert verdict(msgspec.structs.replace(half, strict=True)).word == "doubtful"
+    assert verdict(msgspec.structs.replace(half, untagged=40)).word == "doubtful"
 
 
 def test_pictures_of_a_kind_go_to_both_halves():

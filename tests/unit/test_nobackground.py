@@ -28,6 +28,7 @@ from wsfcn.method.losses import complete
 from wsfcn.method.pseudo import banded_labels, candidates, shares
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.scenes.textures import CLASSES, draw_textures, write_textures
+from wsfcn.training import evidence
 from wsfcn.training.run import train
 from wsfcn.types import IGNORE, Classes
 
@@ -185,8 +186,21 @@ def test_indices_go_both_ways():
     assert Classes(("background", "cat")).to_channels(labels) is labels
 
 
-def test_a_training_judges_its_masks_too(tmp_path):
-    write_textures(tmp_path / "textures", train=tiny.BATCH, val=4, size=64)
-    out = train(tiny.settings(tmp_path / "textures", tmp_path / "run", optim={"epochs": 1}))
+@pytest.mark.parametrize("local", [False, True])
+def test_a_training_judges_its_masks_too(tmp_path, monkeypatch, local):
+    if local:
+        for name, value in (("OTHERS", 1), ("ALIKE", -1), ("STEPS", 10)):
+            monkeypatch.setattr(evidence, name, value)
+    write_textures(tmp_path / "textures", train=2 * tiny.BATCH, val=4, size=64)
+    settings = tiny.settings(
+        tmp_path / "textures",
+        tmp_path / "run",
+        optim={"epochs": 1},
+        pseudo={"local_margin": 100},
+    )
+    out = train(settings)
+    found = load_checkpoint(out / "checkpoints" / "last.ckpt").model.evidence
+    assert found is not None
+    assert found.local.any() == local
     (row,) = [row for row in read_figures(out / "metrics.csv").rows if "val/score" in row]
     assert {"val/miou", "val/agreement"} <= set(row)

@@ -36,6 +36,8 @@ POOL, TRAIN, VAL = 8000, 1600, 200
 SEED = 0
 ROWS = 2
 """Scenes that are shown of a case."""
+HIGH, LOW = 0.7, 0.5
+"""Cuts of activation maps, above the defaults: what is drawn is small against their cells."""
 CHECK = 8
 """Side of a check of the cloth, in pixels."""
 
@@ -170,7 +172,7 @@ def as_for_photographs(settings: TrainSettings) -> TrainSettings:
     return replace(
         settings,
         model=replace(settings.model, evidence=False),
-        pseudo=replace(settings.pseudo, activation_high=0.7, activation_low=0.5),
+        pseudo=replace(settings.pseudo, activation_high=HIGH, activation_low=LOW),
     )
 
 

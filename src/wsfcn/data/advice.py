@@ -21,7 +21,7 @@ FEW = 10
 NEARLY = 0.95
 """Share that counts as nearly all."""
 
-NARROW = 3
+STRIP = 3
 """How many times as long as wide a picture is of which crops show less than half."""
 
 Looks = Mapping[Path, Look]
@@ -192,10 +192,10 @@ def constant(seen: Seen) -> Iterator[str]:
 def narrow(seen: Seen) -> Iterator[str]:
     """Training pictures of which a crop, which is nearly square, shows little."""
     sizes = [seen.looks[p.path].size for p in seen.train if p.path in seen.looks]
-    found = [size for size in sizes if max(size) > NARROW * min(size)]
+    found = [size for size in sizes if max(size) > STRIP * min(size)]
     if len(found) > len(sizes) / 10:
         yield (
-            f"{len(found)} of {len(sizes)} training pictures are more than {NARROW} times as long "
+            f"{len(found)} of {len(sizes)} training pictures are more than {STRIP} times as long "
             f"as wide, such as {found[0][0]} x {found[0][1]}: a training crop shows less than half "
             "of one, and may miss what its tags name; cut them into pieces, and tag each"
         )

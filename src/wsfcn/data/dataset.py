@@ -315,7 +315,7 @@ class TrainingSet(Dataset[Sample]):
 
 
 class ViewingSet(Dataset[Sample | None]):
-    """Whole pictures, reduced to ``longest_side`` pixels, for validation.
+    """Whole pictures, `reduced` to ``longest_side`` pixels, for validation.
 
     One that cannot be read is None, with a warning.
     """

@@ -64,7 +64,7 @@ def beliefs_of(masks: Masks, judged: Judged, classes: Classes, visible: float) -
             purity=known(judged.purity[k]),
             found=known(judged.found[k]),
             agreement=known(judged.agreement[k]),
-            strict=judged.strict,
+            strict=bool(judged.strict[k]),
         )
     return beliefs
 

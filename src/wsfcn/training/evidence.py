@@ -36,8 +36,10 @@ HELD_OUT = 5
 """Every so many pictures one is kept to judge by."""
 PRIOR = 10
 """Held-out pictures whose word the other classes have on one."""
+NORMAL = 10
+"""Pictures without any tag from which on these show what is normal; fewer may lack theirs."""
 OTHERS = 100
-"""Pictures without a class, all of other classes, that must be looked at for it to be local."""
+"""Pictures without a class, where those are too few, that must be looked at for it to be local."""
 SAMPLE, ALIKE = 100, 0.3
 """Pictures that are compared with each other, and what their likeness is in sets of one kind of
 picture; docs/log.md, 55, has that of some sets."""
@@ -64,17 +66,17 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     """Fit the local evidence of ``model``, and choose its local classes.
 
     None, and no local class, where the network has no such evidence, pictures are too few or not
-    alike, or none is without any tag and few are without one.
+    alike, or few are without any tag and few are without some class.
     """
     evidence = model.evidence
     step = max(1, -(-len(data.train) // MOST))
-    normal = any(not picture.tags for picture in data.train)
+    normal = sum(not picture.tags for picture in data.train) >= NORMAL
     known = normal | (pictures_without(data.train[::step], data.classes) >= OTHERS)
     if evidence is None or not known.any():
         return None
     on_gpu = settings.run.device != "cpu" and torch.cuda.is_available()
     model.eval().to("cuda" if on_gpu else "cpu")
-    few = data.train[:: max(1, len(data.train) // SAMPLE)]
+    few = data.train[:: max(1, -(-len(data.train) // SAMPLE))]
     alike = likeness(model, few, settings.data.longest_side) >= ALIKE
     seen = look_at(model, data.train[::step], data, settings) if alike else []
     model.train().to("cpu")

@@ -5,8 +5,9 @@ them. So the judge is another: frozen local features (those of `models/evidence.
 validation pictures. For each class a linear discriminant learns, on half of the pictures, to tell
 the masked cells from all cells of pictures without the class; the other half asks
 
-- purity: what share of the masks it tells, where it is wrong about one cell in a hundred of
-  pictures without the class. Healthy leaves show most of what a mask of the whole leaf covers.
+- purity: what share of the masks it tells, where it is wrong about one cell in a hundred (of large
+  things five) of pictures without the class. Healthy leaves show most of what a mask of the whole
+  leaf covers.
 - found: what share of the cells that it tells in tagged pictures, beyond false alarms, is masked.
 - agreement: the intersection over union of a class's masks with those of the same pictures,
   mirrored and at three quarters of their size.
@@ -35,9 +36,9 @@ CELLS = 1024
 """Cells of a picture; finer grids are averaged."""
 FEW = 4
 """Pictures with a class, and without it, below which nothing is said of it."""
-STRICT_ALARMS, ALARMS = 0.01, 0.05
-"""Share of the cells of pictures without a class at which the judge may be wrong; the second for
-large things, which are harder to tell by single cells."""
+ALARMS, ALARMS_OF_LARGE = 0.01, 0.05
+"""Share of the cells of pictures without a class at which the judge may be wrong; the second where
+it is not strict, since large things are harder to tell by single cells."""
 ENOUGH = (0.55, 0.5)
 """Purity and found, of large things, that right masks reach."""
 RIDGE = 0.1
@@ -62,7 +63,7 @@ class Judged(NamedTuple):
     purity: Float[np.ndarray, "n"]
     found: Float[np.ndarray, "n"]
     agreement: Float[np.ndarray, "n"]
-    strict: bool
+    strict: Bool[np.ndarray, "n"]
     """Whether single cells can be asked: there are pictures without any tag to compare with, or
     such cells make the labels (`training/evidence.py`)."""
 
@@ -76,10 +77,9 @@ class Judged(NamedTuple):
         """
         figures = (self.purity, self.found, self.agreement)
         purity, found, agreement = (np.nan_to_num(values) / 100 for values in figures)
-        if self.strict:
-            part = 1.25 * purity**2 * found / np.maximum(0.25 * purity + found, 1e-9)
-        else:
-            part = np.minimum(purity / ENOUGH[0], 1) * np.minimum(found / ENOUGH[1], 1)
+        severe = 1.25 * purity**2 * found / np.maximum(0.25 * purity + found, 1e-9)
+        lenient = np.minimum(purity / ENOUGH[0], 1) * np.minimum(found / ENOUGH[1], 1)
+        part = np.where(self.strict, severe, lenient)
         return np.where(np.isnan(self.purity), np.nan, 100 * agreement * part)
 
 
@@ -139,30 +139,33 @@ def overlap_of(
 
 
 def judge(
-    cells: Sequence[Float[Tensor, "d _ _"] | None], looks: Sequence[Look], *, local: bool = False
+    cells: Sequence[Float[Tensor, "d _ _"] | None],
+    looks: Sequence[Look],
+    local: Bool[Tensor, "n"] | None = None,
 ) -> Judged:
     """What can be said of the masks of a sample; ``cells`` are those of the pictures looked at.
 
-    ``local``: labels of some class come from local evidence.
+    ``local`` are the classes whose labels come from local evidence.
     """
     tags = torch.stack([look.tags for look in looks]) > 0
-    strict = local or int((~tags.any(1)).sum()) >= FEW
+    strict = torch.full((tags.shape[1],), int((~tags.any(1)).sum()) >= FEW)
+    if local is not None:
+        strict |= local.cpu()
     overlap = torch.stack([look.overlap * look.tags.long() for look in looks]).sum(0).double()
     agreement = 100 * overlap[0] / overlap[1]  # NaN where neither view has a mask
     purity = torch.full((tags.shape[1],), torch.nan, dtype=torch.double)
     found = purity.clone()
     known = [part for part in cells if part is not None]
     if len(known) == len(looks):
-        alarms = STRICT_ALARMS if strict else ALARMS
-        purity, found = _told([part.flatten(1).T for part in known], looks, tags, alarms)
-    return Judged(purity.numpy(), found.numpy(), agreement.numpy(), strict)
+        purity, found = _told([part.flatten(1).T for part in known], looks, tags, strict)
+    return Judged(purity.numpy(), found.numpy(), agreement.numpy(), strict.numpy())
 
 
 def _told(
     cells: Sequence[Float[Tensor, "_ d"]],
     looks: Sequence[Look],
     tags: Bool[Tensor, "b n"],
-    alarms: float,
+    strict: Bool[Tensor, "n"],
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     """Purity and what is found, in per cent."""
     counts = torch.tensor([len(part) for part in cells])
@@ -181,6 +184,7 @@ def _told(
             others = scores[~there, k]
             if not len(others) or not mask.any():
                 continue
+            alarms = ALARMS if strict[k] else ALARMS_OF_LARGE
             rank = max(1, int(np.ceil((1 - alarms) * len(others))))
             fires = (scores[:, k] > others.kthvalue(rank).values) & there
             hits[k] += mask[fires].sum()
