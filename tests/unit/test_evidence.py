@@ -17,7 +17,7 @@ from wsfcn.models.backbones import build_eyes
 from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training import evidence as fitting
-from wsfcn.training.evidence import Looked, fit_evidence, fit_head, judge, likeness
+from wsfcn.training.evidence import Looked, fit_evidence, fit_head, judge, likeness, whole_features
 from wsfcn.types import Batch
 
 
@@ -131,19 +131,24 @@ def test_it_learns_the_spot_and_not_the_leaf(monkeypatch):
     assert found.usual > 1
 
 
-def test_pictures_of_one_kind_are_alike(tmp_path):
-    model = build()
-    kinds = torch.rand(2, 8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    kinds[0] = kinds[0, :1] + 0.02 * kinds[0]
-    for n, picture in enumerate(kinds.flatten(0, 1)):
-        values = (picture.clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy()
-        Image.fromarray(values).save(tmp_path / f"{n:02}.png")
+def test_pictures_are_alike_where_each_has_some_of_its_kind():
+    one, other = torch.eye(3)[:2]
+    assert likeness(torch.stack([one] * 8 + [other] * 8)) == pytest.approx(1)
+    assert likeness(torch.stack([one] * 3 + [other] * 3)) == pytest.approx(0)
+    assert likeness(torch.stack([one, 3 * one])) == pytest.approx(1)
+    assert likeness(one[None]) == likeness(None) == 0
+
+
+def test_pictures_that_cannot_be_read_are_not_compared(tmp_path):
+    model = build().eval()
+    for name in "abc":
+        Image.new("RGB", (40, 40), "red").save(tmp_path / f"{name}.png")
     pictures = [TaggedPicture(path, (), path.stem) for path in sorted(tmp_path.iterdir())]
-    assert likeness(model.eval(), pictures[:8], 64) > 0.99
-    assert likeness(model, pictures, 64) < likeness(model, pictures[:8], 64)
     pictures[1].path.write_bytes(b"broken")
-    assert likeness(model, pictures[:2], 64) == 0
-    assert likeness(model, pictures[:3], 64) > 0.99
+    found = whole_features(model, pictures, 64)
+    assert found is not None
+    assert len(found) == 2
+    assert whole_features(model, pictures[1:2], 64) is None
 
 
 def test_of_pictures_that_are_not_alike_no_class_is_local(tmp_path, monkeypatch):

@@ -40,9 +40,9 @@ NORMAL = 10
 """Pictures without any tag from which on these show what is normal; fewer may lack theirs."""
 OTHERS = 100
 """Pictures without a class, where those are too few, that must be looked at for it to be local."""
-SAMPLE, ALIKE = 100, 0.3
-"""Pictures that are compared with each other, and what their likeness is in sets of one kind of
-picture; docs/log.md, 55, has that of some sets."""
+SAMPLE, NEAR, ALIKE = 100, 5, 0.55
+"""Pictures that are compared with each other, how many of them are of the kind of each, and what
+their likeness then is; docs/log.md, 55, has that of some sets."""
 
 
 class Looked(NamedTuple):
@@ -77,7 +77,7 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     on_gpu = settings.run.device != "cpu" and torch.cuda.is_available()
     model.eval().to("cuda" if on_gpu else "cpu")
     few = data.train[:: max(1, -(-len(data.train) // SAMPLE))]
-    alike = likeness(model, few, settings.data.longest_side) >= ALIKE
+    alike = likeness(whole_features(model, few, settings.data.longest_side)) >= ALIKE
     seen = look_at(model, data.train[::step], data, settings) if alike else []
     model.train().to("cpu")
     learned = [look for n, look in enumerate(seen) if n % HELD_OUT]
@@ -152,19 +152,34 @@ def judge(
 
 
 @torch.no_grad()
-def likeness(model: Segmenter, pictures: Sequence[TaggedPicture], side: int) -> float:
-    """Mean cosine similarity between the frozen deep features, each a picture's mean, of those that
-    can be read; 0 of fewer than two. Features that are never negative find any pictures alike."""
+def whole_features(
+    model: Segmenter, pictures: Sequence[TaggedPicture], side: int
+) -> Float[Tensor, "b e"] | None:
+    """The frozen deep features, each a picture's mean, of those that can be read; None of none."""
     found = []
     for picture in pictures:
         with suppress(PictureError):
             opened = to_tensor(reduced(picture.open(side), side))[None].to(model.mean.device)
             deep = model.backbone((opened - model.mean) / model.std).deep
-            found.append(F.normalize(deep.float().mean((2, 3)))[0])
-    if len(found) < 2:
+            found.append(deep.float().mean((2, 3)).cpu())
+    return torch.cat(found) if found else None
+
+
+def likeness(features: Float[Tensor, "b e"] | None) -> float:
+    """Cosine similarity of a picture to the `NEAR`-th most similar, the median over the pictures; 0
+    of fewer than two. So a set may hold several kinds of pictures.
+
+    Features that are never negative find any alike.
+
+    >>> round(likeness(torch.eye(2).repeat_interleave(6, 0)), 3), likeness(torch.eye(6))
+    (1.0, 0.0)
+    """
+    if features is None or len(features) < 2:
         return 0.0
-    total = torch.stack(found).sum(0).square().sum().item()
-    return (total - len(found)) / (len(found) * (len(found) - 1))
+    features = F.normalize(features)
+    similar = (features @ features.T).fill_diagonal_(-torch.inf)
+    near = similar.topk(min(NEAR, len(features) - 1)).values[:, -1]
+    return near.median().item()
 
 
 @torch.no_grad()
