@@ -189,8 +189,8 @@ NARROW = 0.75
 """Side, in shares of the longest allowed, of the square whose area a narrow picture keeps: by its
 longer side alone, one of six times its width would keep next to nothing."""
 ENOUGH = 0.97
-"""Factor beyond which a picture stays as it is: a reduced one, whose sides were rounded, is not
-reduced again."""
+"""Factor beyond which a narrow picture stays as it is: a reduced one, whose sides were rounded, is
+not reduced again."""
 
 
 def reduced_size(size: tuple[int, int], side: int) -> tuple[int, int]:
@@ -199,10 +199,13 @@ def reduced_size(size: tuple[int, int], side: int) -> tuple[int, int]:
 
     >>> reduced_size((400, 300), 100), reduced_size((1600, 256), 448), reduced_size((90, 9), 100)
     ((100, 75), (840, 134), (90, 9))
+    >>> reduced_size((102, 90), 100), reduced_size((840, 134), 448)
+    ((100, 88), (840, 134))
     """
-    factor = side * max(1 / max(size), NARROW / math.sqrt(size[0] * size[1]))
-    if factor == 0 or factor > ENOUGH:
+    by_side, by_area = side / max(size), NARROW * side / math.sqrt(size[0] * size[1])
+    if side == 0 or by_side >= 1 or by_area > ENOUGH:
         return size
+    factor = max(by_side, by_area)
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 

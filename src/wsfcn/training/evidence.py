@@ -8,13 +8,13 @@ are alike, of leaves or of tiles, which photographs are not; and where none is w
 which would show the same leaves without a lesion, cells must tell the classes as well on the mean.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Integer
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -69,10 +69,12 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     alike, or few are without any tag and few are without some class.
     """
     evidence = model.evidence
+    if evidence is None:
+        return None
     step = max(1, -(-len(data.train) // MOST))
     normal = sum(not picture.tags for picture in data.train) >= NORMAL
     known = normal | (pictures_without(data.train[::step], data.classes) >= OTHERS)
-    if evidence is None or not known.any():
+    if not known.any():
         return None
     on_gpu = settings.run.device != "cpu" and torch.cuda.is_available()
     model.eval().to("cuda" if on_gpu else "cpu")
@@ -151,17 +153,32 @@ def judge(
     return Judged(cells, whole, local)
 
 
+def readable(
+    pictures: Sequence[TaggedPicture], side: int
+) -> Iterator[tuple[TaggedPicture, Image.Image]]:
+    """Those that can be read, `reduced`; of the others training says so, and counts them."""
+    for picture in pictures:
+        try:
+            opened = picture.open(side)
+        except PictureError:
+            continue
+        yield picture, reduced(opened, side)
+
+
+def normalised(model: Segmenter, picture: Image.Image) -> Float[Tensor, "1 3 h w"]:
+    """A picture as the backbone takes it."""
+    return (to_tensor(picture)[None].to(model.mean.device) - model.mean) / model.std
+
+
 @torch.no_grad()
 def whole_features(
     model: Segmenter, pictures: Sequence[TaggedPicture], side: int
 ) -> Float[Tensor, "b e"] | None:
     """The frozen deep features, each a picture's mean, of those that can be read; None of none."""
-    found = []
-    for picture in pictures:
-        with suppress(PictureError):
-            opened = to_tensor(reduced(picture.open(side), side))[None].to(model.mean.device)
-            deep = model.backbone((opened - model.mean) / model.std).deep
-            found.append(deep.float().mean((2, 3)).cpu())
+    found = [
+        model.backbone(normalised(model, opened)).deep.float().mean((2, 3)).cpu()
+        for _, opened in readable(pictures, side)
+    ]
     return torch.cat(found) if found else None
 
 
@@ -191,19 +208,12 @@ def look_at(
 ) -> list[Looked]:
     """The frozen features of the pictures that can be read."""
     assert model.evidence is not None
-    device, side = model.mean.device, settings.data.longest_side
     seen = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        for picture in pictures:
-            try:
-                opened = reduced(picture.open(side), side)
-            except PictureError:
-                continue  # training says so, and counts them
+        for picture, opened in readable(pictures, settings.data.longest_side):
             views = (opened, jittered(opened, *drawn(settings.data.jitter)))
-            plain, other = (
-                (to_tensor(view)[None].to(device) - model.mean) / model.std for view in views
-            )
+            plain, other = (normalised(model, view) for view in views)
             whole = model.backbone(plain).deep.mean((2, 3))[0].float()
             cells = [model.evidence.cells(view)[0].half().cpu() for view in (plain, other)]
             tags = tag_vector(picture.tags, data.classes)
