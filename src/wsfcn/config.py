@@ -117,7 +117,8 @@ class ModelSettings(Checked, group="model"):
     backbone: str = "efficientnet_lite0"
     """`wide_resnet38`, or the name of any timm model that offers features."""
     weights: str = "imagenet"
-    """Initial weights of the backbone: `imagenet`, `none`, or a file."""
+    """Initial weights of the backbone: `imagenet`, `none`, or a file. Or of the whole network: a
+    run or one of its checkpoints, from which the training sets out."""
     stride: Literal[8, 16, 32] = 16
     """Output stride of the deep feature: pixels per cell."""
     frozen_stride: Literal[0, 2, 4] = 4
@@ -178,6 +179,10 @@ class PseudoSettings(Checked, group="pseudo"):
     """Labels from activations: share of the network's own masks in them, once those have learnt."""
     own_after: NotNegative = 2
     """Epochs before the network's own masks take that share."""
+    known: bool = False
+    """The network knows the classes from the start, as that of a run does from whose weights a
+    training sets out, which switches this on: no epochs of tags alone, its own masks are in the
+    labels at once, and the labels of the second round are made before the first epoch."""
     teacher: bool = True
     """Let the moving average of the network, where there is one, make the labels."""
     balance: NotNegative = 0.0
@@ -215,6 +220,8 @@ class PseudoSettings(Checked, group="pseudo"):
 
 EPOCHS, PICTURES = 8, 3200
 """Epochs, and pictures an epoch shows, where the passes over the training set are not given."""
+KNOWN_EPOCHS = 2
+"""Epochs then of a training whose network knows the classes from the start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +230,7 @@ class OptimSettings(Checked, group="optim"):
 
     epochs: AtLeastOne | None = None
     """Epochs. Without a number there are eight of 3,200 pictures each, so that a training takes the
-    same time whatever the set."""
+    same time whatever the set; two where it sets out from a run that knows the classes."""
     pictures: Count = 0
     """Pictures that an epoch shows: a small set is gone through several times in one, of a large
     one each shows a part; 0 for the whole set once."""
@@ -248,7 +255,8 @@ class OptimSettings(Checked, group="optim"):
     the weights as they are."""
     best: Literal["score", "miou"] = "score"
     """What chooses best.ckpt on the validation pictures: a score of tags and masks that needs no
-    truth, or mIoU, which opens it; a figure on them then says so."""
+    truth (the last epoch with about the highest), or mIoU, which opens it; a figure on them then
+    says so."""
     skip_nonfinite: bool = False
     """Pass over a step whose loss is not finite, instead of stopping the training."""
     multipliers: tuple[NotNegative, NotNegative, NotNegative, NotNegative] = (1, 1, 5, 5)

@@ -178,8 +178,8 @@ def test_a_dead_worker_is_named(monkeypatch, root, tmp_path):
 def test_a_full_disk_leaves_the_last_checkpoint_whole(root, tmp_path):
     out = tmp_path / "run"
     train(tiny.settings(root, out, optim={"epochs": 1}))
-    last = out / "checkpoints" / "last.ckpt"
-    before = last.read_bytes()
+    kept = [out / "checkpoints" / name for name in ("best.ckpt", "last.ckpt")]
+    before = [path.read_bytes() for path in kept]
     told = tmp_path / "told.txt"
     process = os.fork()
     if not process:
@@ -192,9 +192,10 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(root, tmp_path):
         finally:
             os._exit(0)
     os.waitpid(process, 0)
-    assert f"{last}: File too large: make room; the last good checkpoint is" in told.read_text()
-    assert last.read_bytes() == before
-    assert not [path for path in last.parent.iterdir() if path.suffix != ".ckpt"]
+    assert "File too large: make room; the last good checkpoint is" in told.read_text()
+    assert told.read_text().startswith(tuple(map(str, kept)))
+    assert [path.read_bytes() for path in kept] == before
+    assert not [path for path in kept[0].parent.iterdir() if path.suffix != ".ckpt"]
 
 
 def test_a_workers_broken_picture_is_one_line():

@@ -15,9 +15,11 @@ from wsfcn.errors import PictureWarning, SettingError
 from wsfcn.evaluation import evaluate_folder
 from wsfcn.models.segmenter import build_segmenter
 from wsfcn.scenes.scenes import CLASSES
+from wsfcn.training import module
 from wsfcn.training.labels import write_labels
 from wsfcn.training.precision import cpu_has_bfloat16, is_dense
 from wsfcn.training.run import train
+from wsfcn.verdicts import read_beliefs
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +39,26 @@ def test_on_request_miou_chooses_the_best_checkpoint(root, tmp_path):
     mious = column(tmp_path, "val/miou")
     assert len(mious) == 3
     best = read_checkpoint(tmp_path / "checkpoints" / BEST)
-    assert best["epoch"] == mious.index(max(mious))
+    assert best["epoch"] == max(n for n, miou in enumerate(mious) if miou == max(mious))
 
     # A snapshot shows six pictures in two columns, each with mask, refined masks and labels.
     sheet = Image.open(tmp_path / "snapshots" / "epoch-003.jpg")
     assert sheet.size == (2 * (4 * tiny.SIZE + 3 * 4 + 6), 3 * (tiny.SIZE + 6))
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"), [((60, 50, 56), 2), ((60, 50, 54), 0), ((0, 60, 70), 2)]
+)
+def test_the_best_is_the_last_whose_score_is_about_the_highest(
+    root, tmp_path, monkeypatch, scores, best
+):
+    given = iter(scores)
+    monkeypatch.setattr(module, "figures_of", lambda *_: {"val/score": float(next(given))})
+    out = train(tiny.settings(root, tmp_path / "run", optim={"epochs": 3}))
+    assert read_checkpoint(out / "checkpoints" / BEST)["epoch"] == best
+    beliefs = read_beliefs(out)
+    assert beliefs
+    assert beliefs.epoch == best + 1
 
 
 def test_broken_pictures_stop_neither_validation_nor_labels(root, tmp_path):

@@ -4,9 +4,12 @@
     python tools/site/pictures.py thresholds DATA RUN
     python tools/site/pictures.py refine DATA RUN
     python tools/site/pictures.py corrections DATA RUN LIST # review.csv of `wsfcn review RUN ...`
+    python tools/site/pictures.py panel SHEET NAME          # a sheet of `benchmarks/fields.py`
+    python tools/site/pictures.py demo OUT                  # what `wsfcn demo --out OUT` wrote
 
 DATA is the data set of coffee leaves (BRACOL: github esgario/lara2018, MIT licence) with tags.csv
-and masks/; RUN a run on it, MASKS the masks of its held-out leaves. The pictures go to docs/.
+and masks/; RUN a run on it, MASKS the masks of its held-out leaves; NAME that of the picture,
+panel-NAME.jpg. The pictures go to docs/.
 """
 
 import csv
@@ -23,9 +26,12 @@ import wsfcn
 from wsfcn.data.forms import read_tags
 from wsfcn.images import read_mask, read_picture
 from wsfcn.types import IGNORE
-from wsfcn.visualize import beside, sheet
+from wsfcn.visualize import beside, painted, sheet
 
 DOCS = Path(__file__).parents[2] / "docs"
+
+SCENES = 6
+"""Scenes in the demo's picture."""
 
 GAP = 6
 """Pixels that `sheet` leaves below each row."""
@@ -132,10 +138,28 @@ def corrections(data: Path, run: Path, listed: Path) -> None:
     save(rows, "pictures/corrections.jpg", 1200)
 
 
+def panel(found: Path, name: Path) -> None:
+    """A sheet of the panel, small."""
+    smaller(read_picture(found), f"pictures/panel-{name}.jpg", 1100)
+
+
+def demo(out: Path) -> None:
+    """The first held-out scenes: picture, mask, truth."""
+    scenes, rows = out / "scenes", []
+    for name in (scenes / "val.txt").read_text().split()[:SCENES]:
+        masks = [read_mask(folder / f"{name}.png") for folder in (out / "masks", scenes / "masks")]
+        rows.append(painted(read_picture(scenes / "images" / f"{name}.jpg"), masks))
+    sheet(rows, columns=2).save(DOCS / "demo.png", optimize=True)
+
+
 def save(rows: Sequence[Image.Image], name: str, width: int) -> None:
-    """Write rows below each other as a small JPEG."""
+    """Write rows below each other, small."""
     page = sheet(rows)
-    page = page.crop((0, 0, rows[0].width, page.height - GAP))
+    smaller(page.crop((0, 0, rows[0].width, page.height - GAP)), name, width)
+
+
+def smaller(page: Image.Image, name: str, width: int) -> None:
+    """Write a picture as a JPEG of so many pixels across."""
     height = round(page.height * width / page.width)
     page.resize((width, height), Image.Resampling.LANCZOS).save(DOCS / name, quality=82)
 
@@ -143,4 +167,5 @@ def save(rows: Sequence[Image.Image], name: str, width: int) -> None:
 if __name__ == "__main__":
     what, *folders = sys.argv[1:]
     made = {"coffee": coffee, "thresholds": thresholds, "refine": refine}
-    (made | {"corrections": corrections})[what](*map(Path, folders))
+    made |= {"corrections": corrections, "panel": panel, "demo": demo}
+    made[what](*map(Path, folders))

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from lightning.pytorch.callbacks import Callback
 
 from wsfcn.evaluation import average_precisions, tag_map
+from wsfcn.training.checkpoints import Best
 from wsfcn.training.judge import Judged
 from wsfcn.types import Classes
 from wsfcn.verdicts import Belief, Beliefs, write_beliefs
@@ -83,20 +84,18 @@ def mean(values: Float[np.ndarray, "n"]) -> float:
 class KeepBeliefs(Callback):
     """Writes what the best validation so far says of each class, beside the table of figures."""
 
-    def __init__(self, run: Path, monitor: str) -> None:
-        self.run, self.monitor = run, monitor
-        self.score = -math.inf
+    def __init__(self, run: Path, figure: str) -> None:
+        self.run, self.monitor = run, f"val/{figure}"
+        self.best = Best.of(figure)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"score": self.score}
+        return {"score": self.best.highest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.score = state_dict["score"]
+        self.best.highest = state_dict["score"]
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        score = float(trainer.callback_metrics.get(self.monitor, math.nan))
-        if score > self.score:
-            self.score = score
-            if trainer.is_global_zero:
-                classes: Any = pl_module.beliefs
-                write_beliefs(self.run, Beliefs(trainer.current_epoch + 1, classes))
+        best = self.best.says(float(trainer.callback_metrics.get(self.monitor, math.nan)))
+        if best and trainer.is_global_zero:
+            classes: Any = pl_module.beliefs
+            write_beliefs(self.run, Beliefs(trainer.current_epoch + 1, classes))

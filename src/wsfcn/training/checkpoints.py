@@ -24,18 +24,46 @@ FIRST_BEGUN = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
 """How Lightning counts where the first of several things was begun and not finished."""
 
 
+SLACK = 5.0
+"""Points of `val/score` that do not tell two moments of a training apart: docs/log.md, 59."""
+
+
+class Best:
+    """Which validation is the best so far: the last whose figure is about the highest.
+
+    ``slack`` points below the highest the later one is better, as its rate has fallen further.
+
+    >>> best = Best(slack=5)
+    >>> [best.says(figure) for figure in (50, 60, 56, 54, math.nan)]
+    [True, True, True, False, False]
+    """
+
+    def __init__(self, slack: float) -> None:
+        self.slack, self.highest = slack, -math.inf
+
+    @classmethod
+    def of(cls, figure: str) -> "Best":
+        """By the score, or by mIoU (`OptimSettings.best`), which is what is asked for."""
+        return cls(SLACK if figure == "score" else 0.0)
+
+    def says(self, figure: float) -> bool:
+        """Whether the validation with this figure, the next one, is the best."""
+        self.highest = max(self.highest, -math.inf if math.isnan(figure) else figure)
+        return figure >= self.highest - self.slack
+
+
 class KeepCheckpoints(Checkpoint):
-    """``best.ckpt`` by a figure of validation; ``last.ckpt`` after each epoch and some steps.
+    """``best.ckpt`` by a figure of validation, ``last.ckpt`` after each epoch and some steps.
 
     A training that is interrupted or fails leaves its ``last.ckpt`` too, of the last moment from
     which it can go on. Interrupts are obeyed at such moments, and in validation, which then is run
     again as a whole.
     """
 
-    def __init__(self, folder: Path, every: int, monitor: str, interrupts: Interrupts) -> None:
-        self.folder, self.every, self.monitor = folder, every, monitor
+    def __init__(self, folder: Path, every: int, figure: str, interrupts: Interrupts) -> None:
+        self.folder, self.every, self.monitor = folder, every, f"val/{figure}"
         self.interrupts = interrupts
-        self.score = -math.inf
+        self.best = Best.of(figure)
         self.moment: dict[str, Any] | None = None
         """The counters of the moment at which weights and averages are, or None between two."""
         self.saved = False
@@ -44,10 +72,10 @@ class KeepCheckpoints(Checkpoint):
         """Whether it should be, as so many steps have gone by."""
 
     def state_dict(self) -> dict[str, Any]:
-        return {"score": self.score}
+        return {"score": self.best.highest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.score = state_dict["score"]
+        self.best.highest = state_dict["score"]
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
@@ -86,9 +114,7 @@ class KeepCheckpoints(Checkpoint):
             self.obey(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        score = float(trainer.callback_metrics.get(self.monitor, math.nan))
-        if score > self.score:
-            self.score = score
+        if self.best.says(float(trainer.callback_metrics.get(self.monitor, math.nan))):
             trainer.save_checkpoint(self.folder / BEST)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from wsfcn.config import EPOCHS, PICTURES, RunSettings, TrainSettings, to_dict
+from wsfcn.config import EPOCHS, KNOWN_EPOCHS, PICTURES, RunSettings, TrainSettings, to_dict
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures
 from wsfcn.errors import CheckpointError, PictureError, SettingError
 from wsfcn.files import is_temporary
@@ -27,7 +27,8 @@ def settled(settings: TrainSettings) -> TrainSettings:
     """Settings that mean the same in whichever folder, and to whatever epoch, training goes on."""
     data, model, optim = settings.data, settings.model, settings.optim
     if not optim.epochs:
-        optim = replace(optim, epochs=EPOCHS, pictures=optim.pictures or PICTURES)
+        epochs = KNOWN_EPOCHS if settings.pseudo.known else EPOCHS
+        optim = replace(optim, epochs=epochs, pictures=optim.pictures or PICTURES)
     if data.root:
         data = replace(data, root=data.root.absolute())
     if data.corrected:

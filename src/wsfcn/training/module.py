@@ -211,7 +211,7 @@ class SegmentationTraining(L.LightningModule):
             self.model,
             batch,
             self.settings.pseudo,
-            warm=self.epochs_done >= self.settings.optim.warmup,
+            warm=self.settings.pseudo.known or self.epochs_done >= self.settings.optim.warmup,
             own_share=self.own_share,
             teacher=self.teacher,
         )
@@ -243,7 +243,7 @@ class SegmentationTraining(L.LightningModule):
         """Share of the network's own masks in labels from activations, at this time."""
         pseudo = self.settings.pseudo
         learned = self.epochs_done >= pseudo.own_after and self.global_step >= LEARNED
-        return pseudo.own_share if learned else 0.0
+        return pseudo.own_share if learned or pseudo.known else 0.0
 
     @property
     def teacher(self) -> Segmenter | None:

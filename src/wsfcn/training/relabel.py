@@ -48,9 +48,13 @@ def second_round(settings: TrainSettings, pictures: int) -> SecondRound | None:
     training ``pictures``: `RIPE` steps, the last of them with its own masks in the labels.
     """
     pseudo, optim = settings.pseudo, settings.optim
+    if not pseudo.relabel_after:
+        return None
+    if pseudo.known:
+        return SecondRound(settings.run.out / FOLDER, 0)
     first = math.ceil(pseudo.relabel_after * optim.all_epochs)
     before = max(optim.warmup + 1, pseudo.own_after)
-    if not pseudo.relabel_after or not before < first < optim.all_epochs:
+    if not before < first < optim.all_epochs:
         return None
     if first * optim.steps_per_epoch(pictures) < RIPE:
         return None

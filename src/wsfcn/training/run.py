@@ -21,7 +21,7 @@ from lightning.pytorch.loggers import (
 )
 from lightning.pytorch.utilities import rank_zero_only
 
-from wsfcn.checkpoint import LAST, PREVIOUS, find_checkpoint, read_checkpoint
+from wsfcn.checkpoint import LAST, PREVIOUS, Checkpoint, find_checkpoint, read_checkpoint
 from wsfcn.config import TrainSettings, to_dict
 from wsfcn.data.dataset import TaggedPictures, open_data
 from wsfcn.errors import DamageWarning, SettingError
@@ -50,6 +50,7 @@ from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.precision import precision_of
 from wsfcn.training.processes import share_norms
 from wsfcn.training.progress import progress
+from wsfcn.training.start import start_of, take_over, with_known
 from wsfcn.training.table import Table
 from wsfcn.verdicts import in_words as in_words_of
 from wsfcn.verdicts import read_beliefs
@@ -63,7 +64,8 @@ def train(
     The folder gets ``settings.yaml``, ``metrics.csv``, TensorBoard events, ``checkpoints/``,
     ``beliefs.json``, what is believed of each class's masks, and ``snapshots/``, an epoch's masks
     and pseudo-labels of a few training pictures.
-    With ``resume``, a run folder or one of its checkpoints, the training goes on from there.
+    With ``resume``, a run folder or one of its checkpoints, the training goes on from there; with
+    such a one as ``model.weights`` a new training sets out from its network.
     ``callbacks`` are called by Lightning before our own.
 
     Raises DataError for data that cannot be used, SettingError for settings that do not fit or a
@@ -72,20 +74,26 @@ def train(
     """
     checkpoint = find_checkpoint(resume, (LAST, PREVIOUS)) if resume else None
     check_processes(settings)
-    settings = settled(settings)
+    start = None if checkpoint else start_of(settings)
     data = open_data(settings.data)
     check_data(data, settings)
     settings = replace(settings, data=replace(settings.data, levels=data.levels))
+    if start:
+        settings = with_known(settings, known=start.classes == data.classes)
+    settings = settled(settings)
     with locked(settings.run.out) if rank_zero_only.rank == 0 else nullcontext():
-        return _train(settings, data, checkpoint, callbacks)
+        return _train(settings, data, checkpoint or start, callbacks)
 
 
 def _train(
     settings: TrainSettings,
     data: TaggedPictures,
-    checkpoint: Path | None,
+    begun: Path | Checkpoint | None,
     callbacks: Sequence[Callback],
 ) -> Path:
+    """``begun`` is the checkpoint to go on with, or the network to set out from."""
+    start = begun if isinstance(begun, Checkpoint) else None
+    checkpoint = begun if isinstance(begun, Path) else None
     processes, out = settings.run.processes, settings.run.out
     L.seed_everything(settings.seed, verbose=False)
     keep_freed_memory()
@@ -94,13 +102,19 @@ def _train(
     from_last = checkpoint is not None and checkpoint.resolve() == last.resolve()
     if checkpoint and content:
         check_resumable(checkpoint, content, settings, data.classes)
+        pseudo = content["wsfcn"]["settings"].get("pseudo", {})
+        settings = with_known(settings, known=pseudo.get("known", False))
     model = build_segmenter(
         settings.model,
         data.classes.channels,
-        pretrained=content is None,
+        pretrained=begun is None,
         background=data.classes.background,
     )
+    if start:
+        take_over(model, start, data.classes)
     module = SegmentationTraining(model.to(memory_format=torch.channels_last), data, settings)
+    if start:
+        module.learned_before = start.corrected
     if processes > 1:
         share_norms(model)
     if settings.run.compile:
@@ -111,7 +125,7 @@ def _train(
     if rank_zero_only.rank == 0:
         for line in data.in_words():
             say(line)
-    if not content and (judged := fit_evidence(model, data, settings)):
+    if not (content or settings.pseudo.known) and (judged := fit_evidence(model, data, settings)):
         say(in_words(judged, data.classes))
     shown = progress(settings.optim.batch)
     averaging = [MovingAverage(settings.optim.average)] if settings.optim.average else []
@@ -141,10 +155,10 @@ def _train(
             KeepCheckpoints(
                 out / "checkpoints",
                 settings.run.save_every,
-                f"val/{settings.optim.best}",
+                settings.optim.best,
                 interrupts,
             ),
-            KeepBeliefs(out, f"val/{settings.optim.best}"),
+            KeepBeliefs(out, settings.optim.best),
             Snapshots(out / "snapshots", data, settings),
             shown,
             *averaging,
