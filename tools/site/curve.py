@@ -58,8 +58,11 @@ def drawn(curves: dict[str, Points]) -> str:
         parts.append(line(places))
         for (x, y), (_, value) in zip(places, points, strict=True):
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{LINE}"/>')
-            note = f"{value:.1f}" if order == "random" else f"{value:.1f} (first of a review)"
-            parts.append(text(x + 6, y + 16, note, "start" if x < WIDTH - 90 else "end"))
+            if order == "random":
+                side = "start" if x < WIDTH - 90 else "end"
+                parts.append(text(x + 6, y + 16, f"{value:.1f}", side))
+            else:
+                parts.append(text(x - 8, y + 5, f"the first of a review: {value:.1f}", "end"))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
     return "\n".join([f'{head} font-family="sans-serif" font-size="13">', *parts, "</svg>\n"])
 

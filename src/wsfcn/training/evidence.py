@@ -5,7 +5,8 @@ the training pictures is judged on the last fifth, by tags alone: a class whose 
 tell as well as the mean of the frozen deep feature does is a *local* one, a lesion or a defect.
 A face tells a person as well, and is not all of it. So this is asked only of sets whose pictures
 are alike, of leaves or of tiles, which photographs are not; and where none is without any tag,
-which would show the same leaves without a lesion, cells must tell the classes as well on the mean.
+which would show the same leaves without a lesion, cells must tell the classes about as well on the
+mean.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,10 @@ NORMAL = 10
 """Pictures without any tag from which on these show what is normal; fewer may lack theirs."""
 OTHERS = 100
 """Pictures without a class, where those are too few, that must be looked at for it to be local."""
+ROUGHLY = 5.0
+"""Points by which cells may tell the classes worse, on the mean, where too few pictures are without
+any tag: there all that differs between pictures of two classes, the slice of a body, the camera,
+tells the tags from the whole (docs/log.md, 60)."""
 SAMPLE, NEAR, ALIKE = 100, 5, 0.55
 """Pictures that are compared with each other, how many of them are of the kind of each, and what
 their likeness then is; docs/log.md, 55, has that of some sets."""
@@ -140,7 +145,7 @@ def judge(
 
     A few held-out pictures are a poor judge, and the classes of a set are alike: the gain of a
     class is drawn towards the mean of the classes, as by `PRIOR` more pictures with that gain.
-    Without ``normal`` pictures, those without any tag, that mean has to reach the margin as well.
+    Without ``normal`` pictures, those without any tag, that mean must not be lower than `ROUGHLY`.
     Classes that are not ``known`` are not local, and say nothing of the others.
     """
     cells, whole = (average_precisions(s, tags.astype(np.int64)) for s in (from_cells, from_whole))
@@ -149,7 +154,7 @@ def judge(
         return Judged(cells, whole, np.zeros(tags.shape[1], bool))
     mean = gain[count > 0].mean()
     drawn_in = (count * gain + PRIOR * mean) / (count + PRIOR)
-    local = known & (drawn_in >= -margin) & (normal or mean >= -margin)
+    local = known & (drawn_in >= -margin) & (normal or mean >= -max(margin, ROUGHLY))
     return Judged(cells, whole, local)
 
 
