@@ -76,7 +76,8 @@ def evaluate(run: Path, sheet_at: Path) -> dict[str, Any]:
         counts.update(truth.read(), found.mask)
         if picture.name in shown:
             opened = read_picture(picture.path)
-            row = painted(opened, [found.mask, truth.read()])
+            masks = [found.mask, truth.read()]
+            row = painted(opened, masks, background=data.classes.background)
             width = max(1, round(row.width * SIDE / max(opened.size)))
             rows.append(row.resize((width, max(1, round(row.height * width / row.width)))))
     if not rows:
@@ -89,6 +90,7 @@ def evaluate(run: Path, sheet_at: Path) -> dict[str, Any]:
         "seed": settings.seed,
         "backbone": settings.model.backbone,
         "pictures": len(data.train),
+        "background": data.classes.background,
         "clean": 100 * float(np.mean(clean)) if clean else None,
     }
     write_json(run / "field.json", figures)
@@ -127,7 +129,9 @@ def panel(runs: dict[str, Path], figures: dict[str, Any], ceilings: dict[str, An
             *(found["miou"], objects(found), top and top["miou"], share),
             *(cost.get("minutes"), cost.get("gib"), found["clean"]),
         ]
-        before = [name, str(found["pictures"]), f"{len(found['iou']) - 1} + background"]
+        count = len(found["iou"])
+        kinds = f"{count - 1} + background" if found["background"] else str(count)
+        before = [name, str(found["pictures"]), kinds]
         lines.append(row(before + [number(cell) for cell in cells]))
         beliefs = read_beliefs(run)
         for kind in found["iou"]:
@@ -140,8 +144,9 @@ def panel(runs: dict[str, Path], figures: dict[str, Any], ceilings: dict[str, An
 
 
 def objects(figures: dict[str, Any]) -> float | None:
-    """The mean IoU of the classes without the background."""
-    known = [value for value in list(figures["iou"].values())[1:] if value is not None]
+    """The mean IoU of the classes, without a background."""
+    values = list(figures["iou"].values())[figures["background"] :]
+    known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
 

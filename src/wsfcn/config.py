@@ -180,9 +180,10 @@ class PseudoSettings(Checked, group="pseudo"):
     own_after: NotNegative = 2
     """Epochs before the network's own masks take that share."""
     known: bool = False
-    """The network knows the classes from the start, as that of a run does from whose weights a
-    training sets out, which switches this on: no epochs of tags alone, its own masks are in the
-    labels at once, and the labels of the second round are made before the first epoch."""
+    """Whether the network knows the classes from the start, as that of a run does from whose
+    weights a training sets out. Trainings decide and note it themselves: no epochs of tags alone,
+    the network's own masks in the labels at once, those of the second round before the first
+    epoch, and local evidence as it was."""
     teacher: bool = True
     """Let the moving average of the network, where there is one, make the labels."""
     balance: NotNegative = 0.0

@@ -25,6 +25,12 @@ class MovingAverage(WeightAveraging):
         module: Any = self._average_model.module
         return module.model.eval()
 
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # Lightning makes the average before it moves the network to where it computes.
+        if self._average_model is not None:
+            self._average_model.to(pl_module.device)
+        super().on_fit_start(trainer, pl_module)
+
     def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         super().on_validation_epoch_start(trainer, pl_module)
         self.exchanged = True

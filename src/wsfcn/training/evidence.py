@@ -76,6 +76,7 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     evidence = model.evidence
     if evidence is None:
         return None
+    evidence.local.zero_()
     step = max(1, -(-len(data.train) // MOST))
     normal = sum(not picture.tags for picture in data.train) >= NORMAL
     known = normal | (pictures_without(data.train[::step], data.classes) >= OTHERS)

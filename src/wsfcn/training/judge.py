@@ -65,7 +65,7 @@ class Judged(NamedTuple):
     agreement: Float[np.ndarray, "n"]
     strict: Bool[np.ndarray, "n"]
     """Whether single cells can be asked: there are pictures without any tag to compare with, or
-    such cells make the labels (`training/evidence.py`)."""
+    such cells make the labels of some class (`training/evidence.py`)."""
 
     @property
     def quality(self) -> Float[np.ndarray, "n"]:
@@ -145,12 +145,13 @@ def judge(
 ) -> Judged:
     """What can be said of the masks of a sample; ``cells`` are those of the pictures looked at.
 
-    ``local`` are the classes whose labels come from local evidence.
+    ``local`` are the classes whose labels come from local evidence; one of them makes the judge
+    strict with all, as pictures are alike then.
     """
     tags = torch.stack([look.tags for look in looks]) > 0
     strict = torch.full((tags.shape[1],), int((~tags.any(1)).sum()) >= FEW)
     if local is not None:
-        strict |= local.cpu()
+        strict |= local.any().cpu()
     overlap = torch.stack([look.overlap * look.tags.long() for look in looks]).sum(0).double()
     agreement = 100 * overlap[0] / overlap[1]  # NaN where neither view has a mask
     purity = torch.full((tags.shape[1],), torch.nan, dtype=torch.double)

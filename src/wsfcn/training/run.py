@@ -21,7 +21,7 @@ from lightning.pytorch.loggers import (
 )
 from lightning.pytorch.utilities import rank_zero_only
 
-from wsfcn.checkpoint import LAST, PREVIOUS, Checkpoint, find_checkpoint, read_checkpoint
+from wsfcn.checkpoint import LAST, PREVIOUS, find_checkpoint, read_checkpoint
 from wsfcn.config import TrainSettings, to_dict
 from wsfcn.data.dataset import TaggedPictures, open_data
 from wsfcn.errors import DamageWarning, SettingError
@@ -50,7 +50,7 @@ from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.precision import precision_of
 from wsfcn.training.processes import share_norms
 from wsfcn.training.progress import progress
-from wsfcn.training.start import start_of, take_over, with_known
+from wsfcn.training.start import as_at_first, knows, like, start_of, take_over
 from wsfcn.training.table import Table
 from wsfcn.verdicts import in_words as in_words_of
 from wsfcn.verdicts import read_beliefs
@@ -74,47 +74,43 @@ def train(
     """
     checkpoint = find_checkpoint(resume, (LAST, PREVIOUS)) if resume else None
     check_processes(settings)
-    start = None if checkpoint else start_of(settings)
     data = open_data(settings.data)
     check_data(data, settings)
     settings = replace(settings, data=replace(settings.data, levels=data.levels))
-    if start:
-        settings = with_known(settings, known=start.classes == data.classes)
-    settings = settled(settings)
     with locked(settings.run.out) if rank_zero_only.rank == 0 else nullcontext():
-        return _train(settings, data, checkpoint or start, callbacks)
+        return _train(settings, data, checkpoint, callbacks)
 
 
 def _train(
     settings: TrainSettings,
     data: TaggedPictures,
-    begun: Path | Checkpoint | None,
+    checkpoint: Path | None,
     callbacks: Sequence[Callback],
 ) -> Path:
-    """``begun`` is the checkpoint to go on with, or the network to set out from."""
-    start = begun if isinstance(begun, Checkpoint) else None
-    checkpoint = begun if isinstance(begun, Path) else None
     processes, out = settings.run.processes, settings.run.out
     L.seed_everything(settings.seed, verbose=False)
     keep_freed_memory()
     content = read_checkpoint(checkpoint) if checkpoint else None
+    start = None if checkpoint else start_of(settings)
     last = out / "checkpoints" / LAST
     from_last = checkpoint is not None and checkpoint.resolve() == last.resolve()
+    known, first = False, settings.model
+    if content:
+        known = content["wsfcn"]["settings"].get("pseudo", {}).get("known", False)
+    elif start:
+        known = knows(start, data.classes)
+        settings = replace(settings, model=like(start, settings.model))
+        first = as_at_first(start, settings.model)
+    settings = settled(replace(settings, pseudo=replace(settings.pseudo, known=known)))
     if checkpoint and content:
         check_resumable(checkpoint, content, settings, data.classes)
-        pseudo = content["wsfcn"]["settings"].get("pseudo", {})
-        settings = with_known(settings, known=pseudo.get("known", False))
     model = build_segmenter(
-        settings.model,
+        first,
         data.classes.channels,
-        pretrained=begun is None,
+        pretrained=not (content or known),
         background=data.classes.background,
     )
-    if start:
-        take_over(model, start, data.classes)
     module = SegmentationTraining(model.to(memory_format=torch.channels_last), data, settings)
-    if start:
-        module.learned_before = start.corrected
     if processes > 1:
         share_norms(model)
     if settings.run.compile:
@@ -125,8 +121,16 @@ def _train(
     if rank_zero_only.rank == 0:
         for line in data.in_words():
             say(line)
-    if not (content or settings.pseudo.known) and (judged := fit_evidence(model, data, settings)):
+    if not (content or known) and (judged := fit_evidence(model, data, settings)):
         say(in_words(judged, data.classes))
+    if start:
+        # Not before: evidence is judged by features that know nothing of these pictures.
+        common = take_over(model, start, data.classes, evidence=known)
+        module.learned_before = start.corrected
+        told = f"knows {common} of the {len(data.classes.objects)} classes"
+        if rank_zero_only.rank == 0:
+            say(f"sets out from {settings.model.weights}, which {told}")
+    del start
     shown = progress(settings.optim.batch)
     averaging = [MovingAverage(settings.optim.average)] if settings.optim.average else []
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
