@@ -65,7 +65,7 @@ def beliefs_of(masks: Masks, judged: Judged, classes: Classes, visible: float) -
             purity=known(judged.purity[k]),
             found=known(judged.found[k]),
             agreement=known(judged.agreement[k]),
-            strict=bool(judged.strict[k]),
+            strict=judged.strict,
         )
     return beliefs
 

@@ -63,7 +63,7 @@ class Judged(NamedTuple):
     purity: Float[np.ndarray, "n"]
     found: Float[np.ndarray, "n"]
     agreement: Float[np.ndarray, "n"]
-    strict: Bool[np.ndarray, "n"]
+    strict: bool
     """Whether single cells can be asked: there are pictures without any tag to compare with, or
     such cells make the labels of some class (`training/evidence.py`)."""
 
@@ -77,9 +77,10 @@ class Judged(NamedTuple):
         """
         figures = (self.purity, self.found, self.agreement)
         purity, found, agreement = (np.nan_to_num(values) / 100 for values in figures)
-        severe = 1.25 * purity**2 * found / np.maximum(0.25 * purity + found, 1e-9)
-        lenient = np.minimum(purity / ENOUGH[0], 1) * np.minimum(found / ENOUGH[1], 1)
-        part = np.where(self.strict, severe, lenient)
+        if self.strict:
+            part = 1.25 * purity**2 * found / np.maximum(0.25 * purity + found, 1e-9)
+        else:
+            part = np.minimum(purity / ENOUGH[0], 1) * np.minimum(found / ENOUGH[1], 1)
         return np.where(np.isnan(self.purity), np.nan, 100 * agreement * part)
 
 
@@ -139,34 +140,31 @@ def overlap_of(
 
 
 def judge(
-    cells: Sequence[Float[Tensor, "d _ _"] | None],
-    looks: Sequence[Look],
-    local: Bool[Tensor, "n"] | None = None,
+    cells: Sequence[Float[Tensor, "d _ _"] | None], looks: Sequence[Look], *, local: bool = False
 ) -> Judged:
     """What can be said of the masks of a sample; ``cells`` are those of the pictures looked at.
 
-    ``local`` are the classes whose labels come from local evidence; one of them makes the judge
-    strict with all, as pictures are alike then.
+    ``local``: labels of some class come from local evidence; pictures are alike then, and the judge
+    is strict with all classes.
     """
     tags = torch.stack([look.tags for look in looks]) > 0
-    strict = torch.full((tags.shape[1],), int((~tags.any(1)).sum()) >= FEW)
-    if local is not None:
-        strict |= local.any().cpu()
+    strict = local or int((~tags.any(1)).sum()) >= FEW
     overlap = torch.stack([look.overlap * look.tags.long() for look in looks]).sum(0).double()
     agreement = 100 * overlap[0] / overlap[1]  # NaN where neither view has a mask
     purity = torch.full((tags.shape[1],), torch.nan, dtype=torch.double)
     found = purity.clone()
     known = [part for part in cells if part is not None]
     if len(known) == len(looks):
-        purity, found = _told([part.flatten(1).T for part in known], looks, tags, strict)
-    return Judged(purity.numpy(), found.numpy(), agreement.numpy(), strict.numpy())
+        alarms = ALARMS if strict else ALARMS_OF_LARGE
+        purity, found = _told([part.flatten(1).T for part in known], looks, tags, alarms)
+    return Judged(purity.numpy(), found.numpy(), agreement.numpy(), strict)
 
 
 def _told(
     cells: Sequence[Float[Tensor, "_ d"]],
     looks: Sequence[Look],
     tags: Bool[Tensor, "b n"],
-    strict: Bool[Tensor, "n"],
+    alarms: float,
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     """Purity and what is found, in per cent."""
     counts = torch.tensor([len(part) for part in cells])
@@ -185,7 +183,6 @@ def _told(
             others = scores[~there, k]
             if not len(others) or not mask.any():
                 continue
-            alarms = ALARMS if strict[k] else ALARMS_OF_LARGE
             rank = max(1, int(np.ceil((1 - alarms) * len(others))))
             fires = (scores[:, k] > others.kthvalue(rank).values) & there
             hits[k] += mask[fires].sum()

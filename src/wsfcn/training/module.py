@@ -326,8 +326,9 @@ class SegmentationTraining(L.LightningModule):
         self.val_confusion.matrix = np.sum(matrices, axis=0)
         masks = Masks(*(torch.stack(part).float().numpy() for part in (scores, tags, shares)))
         looks.sort(key=lambda look: look.place)
-        local = self.model.evidence.local if self.model.evidence else None
-        judged = judge([self.cells[look.place] for look in looks], looks, local)
+        evidence = self.model.evidence
+        local = evidence is not None and bool(evidence.local.any())
+        judged = judge([self.cells[look.place] for look in looks], looks, local=local)
         values = figures_of(masks, judged, VISIBLE)
         self.beliefs = beliefs_of(masks, judged, self.data.classes, VISIBLE)
         if self.val_confusion.matrix.any():

@@ -100,7 +100,7 @@ def _train(
     elif start:
         known = knows(start, data.classes)
         settings = replace(settings, model=like(start, settings.model))
-        first = as_at_first(start, settings.model)
+        first = settings.model if known else as_at_first(start, settings.model)
     settings = settled(replace(settings, pseudo=replace(settings.pseudo, known=known)))
     if checkpoint and content:
         check_resumable(checkpoint, content, settings, data.classes)
