@@ -48,6 +48,8 @@ class Belief(msgspec.Struct):
     """As in `training/judge.py`."""
     strict: bool = False
     """Whether the judge was strict with it; files from before say it by ``untagged`` alone."""
+    told: bool = True
+    """Whether enough training pictures were without it for its tag to tell anything."""
 
 
 class Beliefs(msgspec.Struct):
@@ -82,6 +84,8 @@ def verdict(of: Belief) -> Verdict:
     >>> found.word, found.cure
     ('unusable', 'more pictures without the class that show the same things, a few corrected masks')
     """
+    if not of.told:
+        return Verdict("unusable", ("nearly every training picture has it",), NORMAL)
     if of.pictures < FEW:
         few = f"validation pictures that show it: {of.pictures}"
         failed = of.pictures > 0 and not of.covered

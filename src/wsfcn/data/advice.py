@@ -14,9 +14,12 @@ from typing import Any
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures
 from wsfcn.data.looking import Look
 from wsfcn.data.similar import Twin, twins
+from wsfcn.data.telling import LEAST
 
 FEW = 10
 """Training pictures, with a class or without, below which it is called rare."""
+
+EVERY = "every training picture"
 
 NEARLY = 0.95
 """Share that counts as nearly all."""
@@ -57,8 +60,11 @@ def rare_classes(seen: Seen) -> Iterator[str]:
         yield f"on less than {FEW} training pictures: {', '.join(few)}; tag more"
     for name in objects:
         given = counts[name]
-        if given == total > 1:
-            yield f"'{name}' is on every training picture: add some without it"
+        if total - given < LEAST * total and seen.classes.background:
+            which = f"all training pictures but {total - given}" if total - given else EVERY
+            yield f"'{name}' is on {which}: add pictures without it, or it gets no mask"
+        elif given == total > 1:
+            yield f"'{name}' is on {EVERY}: add some without it"
         elif 0 < total - given < FEW or given >= NEARLY * total > FEW:
             yield (
                 f"'{name}' is on all training pictures but {total - given}: add more without it, "

@@ -71,6 +71,8 @@ class TaggedPictures:
     """Masks to learn from, by the name of their picture, which is one of ``train`` alone."""
     levels: Levels | None = None
     """The values that become black and white in pictures of more than 8 bits, if any has."""
+    untold: frozenset[str] = frozenset()
+    """Classes whose tags were left out, as they tell nothing (`data/telling.py`)."""
 
     def in_words(self) -> list[str]:
         """What was found, and what is odd about it, a line each."""

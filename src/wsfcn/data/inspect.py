@@ -18,6 +18,7 @@ from wsfcn.data.forms.finding import DataFolder
 from wsfcn.data.looking import Look, look_at_all
 from wsfcn.data.similar import Twin
 from wsfcn.data.tagged import Tags
+from wsfcn.data.telling import told
 from wsfcn.errors import DataError, MaskError
 from wsfcn.files import atomic, need_suffix
 from wsfcn.images import read_mask
@@ -122,6 +123,7 @@ def inspect_data(settings: DataSettings) -> Inspection:
             count_tags(data, found)
             check_truth(data, found)
             count_corrected(data, found)
+            check_told(data, found)
             if data.levels:
                 low, high = data.levels
                 found.notes.append(
@@ -134,6 +136,16 @@ def inspect_data(settings: DataSettings) -> Inspection:
             "they are not used: tag them, or take them out of the folder"
         )
     return found
+
+
+def check_told(data: TaggedPictures, found: Inspection) -> None:
+    """Note an error where tags tell nothing at all."""
+    try:
+        told(data)
+    except MaskError:
+        pass  # told with the other corrected masks
+    except DataError as error:
+        found.errors.append(str(error))
 
 
 def read_pictures(

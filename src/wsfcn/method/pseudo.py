@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from wsfcn.types import IGNORE
+from wsfcn.types import IGNORE, Prediction
 
 FAINT = 0.5
 """A local mask whose maximum is lower is not stretched to 1: its crop may miss the class."""
@@ -60,6 +60,19 @@ def pseudo_labels(
     winner = belongs.to(torch.uint8).argmax(1)
     labels = classes.gather(1, winner.flatten(1)).view_as(winner)
     return labels.masked_fill(belongs.sum(1) != 1, IGNORE)
+
+
+def beyond(prediction: Prediction, prior: Float[Tensor, "n"]) -> Prediction:
+    """Activations as evidence beyond the ``prior`` odds of a class, 0 of rare ones.
+
+    Their mean is the logit of the tag: that of a frequent class is above 0 wherever one looks, so
+    that its map covers the picture, the background with it (logit adjustment, Menon et al., 2021,
+    section 3).
+    """
+    if prediction.activations is None:
+        return prediction
+    found = prediction.activations - prior.to(prediction.activations.device)[:, None, None]
+    return prediction._replace(activations=found)
 
 
 def activation_masks(

@@ -25,6 +25,7 @@ from wsfcn.method.pseudo import (
     Candidates,
     activation_masks,
     banded_labels,
+    beyond,
     candidates,
     object_masks,
     pseudo_labels,
@@ -43,10 +44,12 @@ def training_losses(
     warm: bool,
     own_share: float = 0.0,
     teacher: Segmenter | None = None,
+    prior: Float[Tensor, "n"] | None = None,
 ) -> Losses:
     """The losses of one batch; until the network is ``warm``, those of the tags alone.
 
-    ``own_share`` is the weight of the network's own masks in labels from activations. A
+    ``own_share`` is the weight of the network's own masks in labels from activations, and ``prior``
+    the odds of each class, beyond which activations count. A
     ``teacher``, the moving average of the network in evaluation mode, makes the labels in its place
     (Mean Teachers, Tarvainen and Valpola, 2017). What people said of a pixel is its label, and
     so is what a second round is sure of; the rest of such pictures goes on with tags.
@@ -60,6 +63,7 @@ def training_losses(
     from_tags = tag_loss(prediction.scores, batch.tags)
     with torch.no_grad():
         taught = teacher(batch.image) if teacher else prediction
+        taught = taught if prior is None else beyond(taught, prior)
     local = local_masks(model, batch)
     labels, coverage = trusted_labels(batch, taught, settings, own_share, local)
     logits = resize(prediction.logits, size_of(labels), align_corners=True)

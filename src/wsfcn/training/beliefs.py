@@ -1,6 +1,7 @@
 """What a validation says: figures of the whole, and of each class what is believed of its masks."""
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,8 +47,14 @@ def figures_of(masks: Masks, judged: Judged, visible: float) -> dict[str, float]
     return {name: value for name, value in values.items() if not np.isnan(value)}
 
 
-def beliefs_of(masks: Masks, judged: Judged, classes: Classes, visible: float) -> dict[str, Belief]:
-    """What is believed of the masks of each class."""
+def beliefs_of(
+    masks: Masks,
+    judged: Judged,
+    classes: Classes,
+    visible: float,
+    untold: Collection[str] = (),
+) -> dict[str, Belief]:
+    """What is believed of the masks of each class. The tags of ``untold`` ones were left out."""
     tagged, seen = masks.tags > 0, masks.shares >= visible
     precisions = average_precisions(masks.scores, masks.tags.astype(np.int64))
     beliefs = {}
@@ -66,6 +73,7 @@ def beliefs_of(masks: Masks, judged: Judged, classes: Classes, visible: float) -
             found=known(judged.found[k]),
             agreement=known(judged.agreement[k]),
             strict=judged.strict,
+            told=name not in untold,
         )
     return beliefs
 

@@ -7,20 +7,23 @@ from typing import NamedTuple
 import lightning as L
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from rich.progress import track
+from torch import Tensor
 
 from wsfcn.checkpoint import load_checkpoint
 from wsfcn.config import DataSettings, PseudoSettings, TrainSettings
 from wsfcn.data.classes import unlike
 from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data, tag_vector
+from wsfcn.data.telling import prior_of, told
 from wsfcn.data.transforms import at_size, to_tensor
 from wsfcn.errors import PictureError, SettingError
 from wsfcn.files import atomic, keep_inputs
 from wsfcn.images import overlay, read_mask, reduced, write_mask
 from wsfcn.maps import Sizes, nearest, resize, size_of
+from wsfcn.method.pseudo import beyond
 from wsfcn.method.step import cut, local_masks, refined_masks
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.checks import check_corrected
@@ -45,13 +48,18 @@ class Labelled(NamedTuple):
 
 @torch.inference_mode()
 def labels_of(
-    model: Segmenter, batch: Batch, settings: PseudoSettings, own_share: float, sizes: Sizes
+    model: Segmenter,
+    batch: Batch,
+    settings: PseudoSettings,
+    own_share: float,
+    sizes: Sizes,
+    prior: Float[Tensor, "n"],
 ) -> Labelled:
     """The pseudo-labels of a batch of one picture, and what they were made from."""
     device, size = model.mean.device, size_of(batch.image)
     image = at_size(batch.image.to(device), sizes._replace(least=0).best(size))
     batch = Batch(image, batch.tags.to(device), batch.names)
-    prediction = model(batch.image)
+    prediction = beyond(model(batch.image), prior)
     mask = resize(prediction.logits, size, align_corners=True).argmax(1)
     refined = refined_masks(batch, prediction, settings, own_share, local_masks(model, batch))
     labels = cut(
@@ -93,6 +101,8 @@ def write_labels(
     keep_inputs(targets, [picture.path for picture in (*pictures.train, *pictures.val)])
     model = checkpoint.model.to("cuda" if gpu else "cpu")
     settings = checkpoint.settings
+    pictures = pictures if settings.pseudo.known else told(pictures)
+    prior = prior_of(pictures.train, pictures.classes)
     pseudo, side = settings.pseudo, settings.data.longest_side
     sizes = model.sizes(settings.data.crop)
     has_second = second_round(settings, len(pictures.train)) is not None
@@ -111,7 +121,7 @@ def write_labels(
             labels, _ = sure_labels(model, image, known, pseudo)
             labels = labels.cpu()
         else:
-            made = labels_of(model, batch, pseudo, pseudo.own_share, sizes)
+            made = labels_of(model, batch, pseudo, pseudo.own_share, sizes, prior)
             labels = torch.from_numpy(made.labels)
         labels = nearest(labels, (opened.height, opened.width)).numpy()
         classes = pictures.classes
@@ -146,7 +156,8 @@ class Snapshots(Callback):
         rows = []
         for sample in filter(None, (self.view[n] for n in range(len(self.view)))):
             batch = collate([sample])
-            found = labels_of(model, batch, self.pseudo, pl_module.own_share, pl_module.sizes)
+            share, sizes, prior = pl_module.own_share, pl_module.sizes, pl_module.prior
+            found = labels_of(model, batch, self.pseudo, share, sizes, prior)
             picture = Image.fromarray((sample.image * 255).byte().permute(1, 2, 0).numpy())
             refined = overlay(picture, found.strongest, found.strength)
             made = self._made(pl_module, sample, trainer.current_epoch)

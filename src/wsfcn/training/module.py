@@ -23,6 +23,7 @@ from wsfcn.data.dataset import (
 )
 from wsfcn.data.loading import EpochOrder, corrected_too, repeats, training_loader
 from wsfcn.data.rounds import SecondRound
+from wsfcn.data.telling import prior_of
 from wsfcn.data.transforms import at_size, smallest_side, training_transform
 from wsfcn.errors import DataError, MaskError, PictureError, PictureWarning
 from wsfcn.evaluation import ConfusionMatrix
@@ -214,6 +215,7 @@ class SegmentationTraining(L.LightningModule):
             warm=self.settings.pseudo.known or self.epochs_done >= self.settings.optim.warmup,
             own_share=self.own_share,
             teacher=self.teacher,
+            prior=self.prior,
         )
         finite = bool(torch.isfinite(losses.total))
         if not self.trainer.strategy.reduce_boolean_decision(finite):
@@ -244,6 +246,11 @@ class SegmentationTraining(L.LightningModule):
         pseudo = self.settings.pseudo
         learned = self.epochs_done >= pseudo.own_after and self.global_step >= LEARNED
         return pseudo.own_share if learned or pseudo.known else 0.0
+
+    @cached_property
+    def prior(self) -> Tensor:
+        """The prior odds of each class, in logarithms."""
+        return prior_of(self.data.train, self.data.classes)
 
     @property
     def teacher(self) -> Segmenter | None:
@@ -330,7 +337,7 @@ class SegmentationTraining(L.LightningModule):
         local = evidence is not None and bool(evidence.local.any())
         judged = judge([self.cells[look.place] for look in looks], looks, local=local)
         values = figures_of(masks, judged, VISIBLE)
-        self.beliefs = beliefs_of(masks, judged, self.data.classes, VISIBLE)
+        self.beliefs = beliefs_of(masks, judged, self.data.classes, VISIBLE, self.data.untold)
         if self.val_confusion.matrix.any():
             values["val/miou"] = self.val_confusion.compute().miou
         values["step"] = float(self.global_step - 1)

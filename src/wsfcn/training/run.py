@@ -24,6 +24,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from wsfcn.checkpoint import LAST, PREVIOUS, find_checkpoint, read_checkpoint
 from wsfcn.config import TrainSettings, to_dict
 from wsfcn.data.dataset import TaggedPictures, open_data
+from wsfcn.data.telling import told
 from wsfcn.errors import DamageWarning, SettingError
 from wsfcn.figures import Row, read_figures
 from wsfcn.files import atomic, reason_of
@@ -102,6 +103,7 @@ def _train(
         settings = replace(settings, model=like(start, settings.model))
         first = settings.model if known else as_at_first(start, settings.model)
     settings = settled(replace(settings, pseudo=replace(settings.pseudo, known=known)))
+    data = data if known else told(data)
     if checkpoint and content:
         check_resumable(checkpoint, content, settings, data.classes)
     model = build_segmenter(
@@ -127,9 +129,9 @@ def _train(
         # Not before: evidence is judged by features that know nothing of these pictures.
         common = take_over(model, start, data.classes, evidence=known)
         module.learned_before = start.corrected
-        told = f"knows {common} of the {len(data.classes.objects)} classes"
+        common = f"knows {common} of the {len(data.classes.objects)} classes"
         if rank_zero_only.rank == 0:
-            say(f"sets out from {settings.model.weights}, which {told}")
+            say(f"sets out from {settings.model.weights}, which {common}")
     del start
     shown = progress(settings.optim.batch)
     averaging = [MovingAverage(settings.optim.average)] if settings.optim.average else []
