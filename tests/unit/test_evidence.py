@@ -17,7 +17,15 @@ from wsfcn.models.backbones import build_eyes
 from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training import evidence as fitting
-from wsfcn.training.evidence import Looked, fit_evidence, fit_head, judge, likeness, whole_features
+from wsfcn.training.evidence import (
+    Looked,
+    fit_evidence,
+    fit_head,
+    in_words,
+    judge,
+    likeness,
+    whole_features,
+)
 from wsfcn.types import Batch
 
 
@@ -187,16 +195,18 @@ def test_before_a_training_it_is_fitted_and_judged(tmp_path, monkeypatch):
         Image.fromarray(values).save(tmp_path / "images" / f"{n:02}.png")
         rows.append(f"images/{n:02}.png,{'rust' if tags[n] else ''}")
     write_lines(tmp_path / "tags.csv", rows)
+    write_lines(tmp_path / "classes.txt", ["background", "rust", "mould"])
     settings = TrainSettings(data=DataSettings(root=tmp_path, untagged=True, crop=96))
     data = open_data(settings.data)
     torch.manual_seed(0)
-    model = build_segmenter(settings.model, 2)
+    model = build_segmenter(settings.model, 3)
     judged = fit_evidence(model, data, settings)
     assert judged is not None
-    assert judged.local.tolist() == [True]
+    assert judged.local.tolist() == [True, False]  # no picture is tagged mould
+    assert "mould" not in in_words(judged, data.classes)
     assert judged.from_cells[0] >= judged.from_whole[0] > 0
     assert model.evidence is not None
-    assert model.evidence.local.tolist() == [True]
+    assert model.evidence.local.tolist() == [True, False]
     assert model.training
 
 

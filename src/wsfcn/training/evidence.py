@@ -79,14 +79,16 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     evidence.local.zero_()
     step = max(1, -(-len(data.train) // MOST))
     normal = sum(not picture.tags for picture in data.train) >= NORMAL
-    known = normal | (pictures_without(data.train[::step], data.classes) >= OTHERS)
+    looked_at = data.train[::step]
+    without = pictures_without(looked_at, data.classes)
+    known = (normal | (without >= OTHERS)) & (without < len(looked_at))
     if not known.any():
         return None
     on_gpu = settings.run.device != "cpu" and torch.cuda.is_available()
     model.eval().to("cuda" if on_gpu else "cpu")
     few = data.train[:: max(1, -(-len(data.train) // SAMPLE))]
     alike = likeness(whole_features(model, few, settings.data.longest_side)) >= ALIKE
-    seen = look_at(model, data.train[::step], data, settings) if alike else []
+    seen = look_at(model, looked_at, data, settings) if alike else []
     model.train().to("cpu")
     learned = [look for n, look in enumerate(seen) if n % HELD_OUT]
     held_out = seen[::HELD_OUT]
@@ -126,7 +128,9 @@ def in_words(judged: Judged, classes: Classes) -> str:
     'labels from local evidence: rust (tags told to 90 from cells, 80 from the whole)'
     """
     parts = [
-        f"{name} (tags told to {cells:.0f} from cells, {whole:.0f} from the whole)"
+        f"{name} (few pictures; as the other classes)"
+        if np.isnan(cells)
+        else f"{name} (tags told to {cells:.0f} from cells, {whole:.0f} from the whole)"
         for name, cells, whole, local in zip(classes.objects, *judged, strict=True)
         if local
     ]
