@@ -79,8 +79,7 @@ def sure_labels(
 
     The masks of the views are averaged; of the background and the tagged classes the strongest
     wins, where its share of them is above ``sure``. Where a tagged class wins nowhere, its pixels
-    are among the others', most often the background's: then nothing is background for sure, nor
-    anything where that class is above the lower threshold of its maximum.
+    are among the others', and the picture has no label at all, as in `mask_loss`.
     """
     size = size_of(image)
     total = torch.zeros(())
@@ -95,10 +94,7 @@ def sure_labels(
     strength, labels = (shares / shares.sum(1, keepdim=True).clamp(min=1e-9)).max(1)
     sure = strength[0] > settings.sure
     found = torch.bincount(labels.flatten(), minlength=shares.shape[1])[1:] > 0
-    lost = shares[0, 1:][(tags[0] > 0) & ~found]
-    if len(lost):
-        peak = lost.amax((1, 2), keepdim=True)
-        sure &= (labels[0] > 0) & ~(lost > settings.activation_low * peak).any(0)
+    sure &= (found | (tags[0] == 0)).all()
     return labels[0].byte().masked_fill(~sure, IGNORE), float(sure.float().mean())
 
 
