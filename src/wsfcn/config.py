@@ -189,8 +189,9 @@ class PseudoSettings(Checked, group="pseudo"):
     balance: NotNegative = 0.0
     """How much more the pixels of small classes weigh in the mask loss (1 in the paper)."""
     dice: NotNegative = 0.5
-    """Weight of the Dice loss of classes whose labels come from local evidence, beside the mask
-    loss, in which a defect of a few pixels weighs next to nothing; 0 for none."""
+    """Weight of the Dice loss of classes whose labels come from local evidence, and of what people
+    drew, beside the mask loss, in which a defect of a few pixels weighs next to nothing; 0 for
+    none."""
     corrected_weight: NotNegative = 1.0
     """Weight of what people said of pixels (`data.corrected`) beside labels made from tags: a
     picture that was corrected as a whole weighs so much more than one that was not."""

@@ -28,7 +28,7 @@ from wsfcn.inference.forms import predict_form
 from wsfcn.inference.predictor import Predictor
 from wsfcn.inference.pytorch import TorchNetwork
 from wsfcn.maps import resize
-from wsfcn.method.losses import labelled_loss
+from wsfcn.method.losses import dice_loss, labelled_loss
 from wsfcn.method.step import make_labels, said_cells, training_losses
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.report import worst_and_best
@@ -208,7 +208,7 @@ def said(size: int = 64) -> torch.Tensor:
     return torch.full((2, size, size), IGNORE, dtype=torch.uint8)
 
 
-SETTINGS = PseudoSettings(balance=0.5)
+SETTINGS = PseudoSettings(balance=0.5, dice=0)
 
 
 def losses_of(corrected: torch.Tensor | None, settings: PseudoSettings = SETTINGS, **changes):
@@ -239,6 +239,19 @@ def test_a_whole_mask_is_full_supervision_of_its_picture(scoring):
     assert found.coverage == 1
     found.total.backward()
     assert model.head[-1].weight.grad.abs().max() > 0
+
+
+def test_what_was_drawn_has_a_dice_loss_however_small():
+    corrected = said()
+    corrected[0] = 0
+    corrected[0, 20:22, 20:22] = 3
+    logits = resize(build()(batch().image).logits, (64, 64), align_corners=True)
+    drawn = torch.tensor([False, True, True, True])
+    expected = dice_loss(logits[:1], corrected[:1].long(), drawn)
+    plain, both = losses_of(corrected), losses_of(corrected, replace(SETTINGS, dice=1.0))
+    # One picture of two.
+    assert (both.masks - plain.masks).item() == pytest.approx(expected.item() / 2, rel=1e-3)
+    assert losses_of(None, replace(SETTINGS, dice=1.0)).masks == losses_of(None).masks
 
 
 def test_one_pixel_counts_and_its_pseudo_label_does_not():

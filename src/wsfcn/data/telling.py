@@ -1,4 +1,4 @@
-"""What tags can tell of classes that most pictures have: more than their odds, and of some nothing.
+"""What the tags of frequent classes tell: what exceeds their odds, and of some nothing at all.
 
 A class on every picture is told from nothing by its tag: its map covers whole pictures, and takes
 them from the background and from the classes that tags do tell.
@@ -58,21 +58,25 @@ def prior_of(pictures: Sequence[TaggedPicture], classes: Classes) -> Float[Tenso
 def told(data: TaggedPictures) -> TaggedPictures:
     """The data without the tags that tell nothing, with a note of them.
 
-    Those of classes that corrected masks show stay. Raises DataError where no other tag is left.
+    Those of classes that corrected masks show stay. Raises DataError where no other tag is left,
+    and MaskError for a corrected mask that cannot be read.
     """
     classes, objects = data.classes, data.classes.objects
     if not classes.background:
         return data
     tags = torch.stack([tag_vector(picture.tags, classes) for picture in data.train])
-    shown = {int(value) for path in data.corrected.values() for value in np.unique(read_mask(path))}
-    gone = [k for k in untold(tags) if k + 1 not in shown]
+    gone = untold(tags)
+    if gone and data.corrected:
+        masks = (read_mask(path) for path in data.corrected.values())
+        shown = {int(value) for mask in masks for value in np.unique(mask)}
+        gone = [k for k in gone if k + 1 not in shown]
     if not gone:
         return data
     names = ", ".join(f"'{objects[k]}'" for k in gone)
     if not tags.sum(0)[[k for k in range(len(objects)) if k not in gone]].any():
         raise DataError(
             f"(nearly) every training picture is tagged {names}, and there is no other tag: "
-            "nothing can be learned from that; add pictures without it"
+            "nothing can be learned from that; add pictures without it, or correct some masks"
         )
     note = (
         f"no masks of {names}: a tag that (nearly) every training picture has tells nothing; add "

@@ -71,7 +71,7 @@ def training_losses(
     if local and settings.dice:
         from_masks = from_masks + settings.dice * dice_loss(logits, labels, local.classes)
     if batch.corrected is not None:
-        from_people = said_loss(prediction, batch.corrected)
+        from_people = said_loss(prediction, batch.corrected, settings.dice)
         from_masks = from_masks + settings.corrected_weight * from_people
     return Losses(from_tags + from_masks, from_tags, from_masks, coverage)
 
@@ -108,8 +108,11 @@ def trusted_labels(
     return labels.masked_fill(~trusted[:, None, None], IGNORE).where(made == IGNORE, made), coverage
 
 
-def said_loss(prediction: Prediction, corrected: UInt8[Tensor, "b h w"]) -> Float[Tensor, ""]:
-    """The mean over the pictures of `labelled_loss`.
+def said_loss(
+    prediction: Prediction, corrected: UInt8[Tensor, "b h w"], dice: float
+) -> Float[Tensor, ""]:
+    """The mean over the pictures of `labelled_loss`, and ``dice`` times the Dice loss of what was
+    drawn in them, the background aside.
 
     It is computed at the crop's full size, so that a scribble of one pixel's width counts, and for
     those pictures alone of which something was said.
@@ -118,7 +121,12 @@ def said_loss(prediction: Prediction, corrected: UInt8[Tensor, "b h w"]) -> Floa
     if not len(who):
         return prediction.logits.new_zeros(())
     logits = resize(prediction.logits[who], size_of(corrected), align_corners=True)
-    return labelled_loss(logits, corrected[who].long()).sum() / len(corrected)
+    labels = corrected[who].long()
+    loss = labelled_loss(logits, labels).mean()
+    if dice:
+        objects = torch.arange(logits.shape[1], device=logits.device) > 0
+        loss = loss + dice * dice_loss(logits, labels, objects)
+    return loss * len(who) / len(corrected)
 
 
 def said_cells(corrected: UInt8[Tensor, "b h w"], size: tuple[int, int]) -> Bool[Tensor, "b y x"]:
