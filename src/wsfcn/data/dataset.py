@@ -260,6 +260,11 @@ def tag_vector(tags: Sequence[str], classes: Classes) -> Float[Tensor, "n"]:
     return vector
 
 
+def tag_matrix(pictures: Sequence[TaggedPicture], classes: Classes) -> Float[Tensor, "m n"]:
+    """The tags of pictures, as `tag_vector` gives them, a row each."""
+    return torch.stack([tag_vector(picture.tags, classes) for picture in pictures])
+
+
 class TrainingSet(Dataset[Sample]):
     """Augmented samples. An index is a pair (draw, picture): ``draw`` seeds the augmentation.
 

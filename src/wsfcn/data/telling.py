@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from wsfcn.data.dataset import TaggedPicture, TaggedPictures, tag_vector
+from wsfcn.data.dataset import TaggedPicture, TaggedPictures, tag_matrix
 from wsfcn.errors import DataError
 from wsfcn.images import read_mask
 from wsfcn.types import Classes
@@ -48,7 +48,7 @@ def prior_of(pictures: Sequence[TaggedPicture], classes: Classes) -> Float[Tenso
 
     Without a background every pixel belongs to a class: there that of all pictures is the rest.
     """
-    tags = torch.stack([tag_vector(picture.tags, classes) for picture in pictures])
+    tags = tag_matrix(pictures, classes)
     prior = prior_odds(tags)
     if classes.background:
         prior[untold(tags)] = NEVER
@@ -64,7 +64,7 @@ def told(data: TaggedPictures) -> TaggedPictures:
     classes, objects = data.classes, data.classes.objects
     if not classes.background:
         return data
-    tags = torch.stack([tag_vector(picture.tags, classes) for picture in data.train])
+    tags = tag_matrix(data.train, classes)
     gone = untold(tags)
     if gone and data.corrected:
         masks = (read_mask(path) for path in data.corrected.values())

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wsfcn.config import TrainSettings
-from wsfcn.data.dataset import TaggedPicture, TaggedPictures, tag_vector
+from wsfcn.data.dataset import TaggedPicture, TaggedPictures, tag_matrix, tag_vector
 from wsfcn.data.transforms import drawn, jittered, to_tensor
 from wsfcn.errors import PictureError
 from wsfcn.evaluation import average_precisions
@@ -116,8 +116,7 @@ def pictures_without(
     >>> pictures_without([cat, cat, dog], Classes(("background", "cat", "dog")))
     array([1, 2])
     """
-    tags = np.stack([tag_vector(picture.tags, classes).numpy() for picture in pictures])
-    return (tags == 0).sum(0)
+    return (tag_matrix(pictures, classes) == 0).sum(0).numpy()
 
 
 def in_words(judged: Judged, classes: Classes) -> str:

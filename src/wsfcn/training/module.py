@@ -19,6 +19,7 @@ from wsfcn.data.dataset import (
     TrainingSet,
     ViewingSet,
     only,
+    tag_matrix,
     tag_vector,
 )
 from wsfcn.data.loading import EpochOrder, corrected_too, repeats, training_loader
@@ -378,7 +379,7 @@ class SegmentationTraining(L.LightningModule):
     def often(self) -> Tensor:
         """How often each training picture is shown in a pass."""
         settings, pictures = self.settings.data, self.data.train
-        tags = torch.stack([tag_vector(picture.tags, self.data.classes) for picture in pictures])
+        tags = tag_matrix(pictures, self.data.classes)
         corrected = torch.tensor([picture.name in self.data.corrected for picture in pictures])
         often = repeats(tags, settings.rarest)
         return corrected_too(often, corrected, settings.corrected_share)

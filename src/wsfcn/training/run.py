@@ -129,9 +129,9 @@ def _train(
         # Not before: evidence is judged by features that know nothing of these pictures.
         common = take_over(model, start, data.classes, evidence=known)
         module.learned_before = start.corrected
-        common = f"knows {common} of the {len(data.classes.objects)} classes"
+        share = f"{common} of the {len(data.classes.objects)} classes"
         if rank_zero_only.rank == 0:
-            say(f"sets out from {settings.model.weights}, which {common}")
+            say(f"sets out from {settings.model.weights}, which knows {share}")
     del start
     shown = progress(settings.optim.batch)
     averaging = [MovingAverage(settings.optim.average)] if settings.optim.average else []
