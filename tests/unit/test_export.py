@@ -132,8 +132,9 @@ def saturates() -> bool:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_smaller_files_see_nearly_the_same(precision, tmp_path):
-    off = {"fp16": 0.001, "int8": 0.04 if saturates() else 0.02}[precision]
+def test_smaller_files_see_nearly_the_same(precision, tmp_path, monkeypatch):
+    import onnxruntime
+
     made = checkpoint(weights="imagenet")
     noise = np.random.default_rng(0)
     for n in range(4):
@@ -143,12 +144,20 @@ def test_smaller_files_see_nearly_the_same(precision, tmp_path):
     whole = export(tmp_path / "whole.onnx", made)
     small = export(tmp_path / "small.onnx", made, precision=precision, calibrate=pictures)
     assert small.stat().st_size < {"fp16": 0.6, "int8": 0.5}[precision] * whole.stat().st_size
+    if saturates():  # the file's own arithmetic, not that of the processor's kernels
+        session = onnxruntime.InferenceSession
+
+        def exact(content, options, providers):
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            return session(content, options, providers=providers)
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", exact)
     networks = OnnxNetwork(whole), OnnxNetwork(small)
     image = networks[0].image(np.asarray(Image.open(pictures[0])))
     one, other = (network(image) for network in networks)
     assert other.masks.dtype == np.float32
-    assert np.abs(one.masks - other.masks).mean() < off
-    assert (one.masks.argmax(1) == other.masks.argmax(1)).mean() > (0.85 if off > 0.02 else 0.95)
+    assert np.abs(one.masks - other.masks).mean() < {"fp16": 0.001, "int8": 0.02}[precision]
+    assert (one.masks.argmax(1) == other.masks.argmax(1)).mean() > 0.95
     assert networks[1].classes == CLASSES
 
 
