@@ -14,6 +14,7 @@ from wsfcn.config import (
 from wsfcn.scenes.scenes import write_scenes
 
 BATCH, SIZE = 8, 64
+SMALL: dict[str, Any] = {"backbone": "test_resnet", "width": 8, "weights": "none"}
 
 
 def scenes(folder: Path, steps: int) -> Path:
@@ -31,10 +32,12 @@ def settings(
     run: dict[str, Any] | None = None,
     pseudo: dict[str, Any] | None = None,
 ) -> TrainSettings:
-    """Two epochs, half of the first of tags alone; every step in the table."""
+    """Two epochs, half of the first of tags alone; every step in the table.
+
+    The backbone is timm's smallest."""
     return TrainSettings(
         data=DataSettings(root=root, crop=SIZE),
-        model=ModelSettings(**{"width": 8, "weights": "none"} | (model or {})),
+        model=ModelSettings(**SMALL | (model or {})),
         pseudo=PseudoSettings(**(pseudo or {})),
         optim=OptimSettings(**{"epochs": 2, "warmup": 0.5, "batch": BATCH} | (optim or {})),
         run=RunSettings(out=out, **{"workers": 0, "log_every": 1, "device": "cpu"} | (run or {})),

@@ -175,6 +175,16 @@ def test_pixels_without_a_label(written, pictures, tmp_path):
         assert any("no label" in note for note in notes)
 
 
+@pytest.fixture(scope="module")
+def frozen_heap():
+    """What lives before the test is no garbage, and is not gone through again and again."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen_heap")
 @pytest.mark.parametrize(("form", "shapes"), ALL)
 def test_pictures_pass_one_by_one(form, shapes, pictures, tmp_path):
     """100,000 pictures in bounded memory: none is kept, neither writing nor reading."""

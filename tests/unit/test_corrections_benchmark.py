@@ -58,18 +58,10 @@ def test_it_trains_and_measures_with_some_and_none(benchmark, tmp_path, monkeypa
     names = (root / "train.txt").read_text().split()
     for name in names[:4]:
         write_mask(root / "masks" / f"{name}.png", mask)
-    quick = [
-        "--optim.epochs",
-        "1",
-        "--optim.warmup",
-        "0",
-        "--optim.batch",
-        "8",
-        "--data.crop",
-        "64",
-    ]
-    quick += ["--model.width", "8", "--model.weights", "none", "--run.workers", "0"]
-    arguments = [str(root), "-o", str(out), "--counts", "0", "2", "--kinds", "point", "--", *quick]
+    quick = "--optim.epochs 1 --optim.warmup 0 --optim.pictures 8 --optim.batch 8 --data.crop 64"
+    quick += " --model.backbone test_resnet --model.weights none --model.width 8 --run.workers 0"
+    arguments = [str(root), "-o", str(out), "--counts", "0", "2", "--kinds", "point", "--"]
+    arguments += quick.split()
     benchmark.main(arguments)
     with (out / "corrections.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -17,7 +17,6 @@ from wsfcn.report import read_curves
 from wsfcn.training.run import train
 
 STEPS = 3
-SMALL = {"backbone": "test_resnet"}
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +25,7 @@ def root(tmp_path_factory) -> Path:
 
 
 def run(root: Path, out: Path, resume: Path | None = None, epochs: int = 2) -> Path:
-    settings = tiny.settings(
-        root, out, model=SMALL, optim={"epochs": epochs}, run={"save_every": 1}
-    )
+    settings = tiny.settings(root, out, optim={"epochs": epochs}, run={"save_every": 1})
     return train(settings, resume)
 
 

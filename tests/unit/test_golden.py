@@ -25,7 +25,8 @@ STEPS = 20
 def losses(folder: Path) -> dict[str, list[float]]:
     """Losses of tags and masks of each step; the masks' set in after five."""
     root = tiny.scenes(folder / "scenes", steps=STEPS // 2)
-    out = train(tiny.settings(root, folder / "run", model={"weights": "imagenet"}))
+    model = {"backbone": "efficientnet_lite0", "weights": "imagenet"}
+    out = train(tiny.settings(root, folder / "run", model=model))
     with (out / "metrics.csv").open(newline="") as file:
         rows = [row for row in DictReader(file) if row["loss/total"]]
     return {name: [float(row[f"loss/{name}"]) for row in rows] for name in ("tags", "masks")}
