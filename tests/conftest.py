@@ -1,5 +1,6 @@
 """Shapes in signatures are enforced while tests run."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -17,5 +18,6 @@ install_import_hook(
     "typechecker.check",
 )
 torch.set_num_threads(1)  # pytest runs one process a core
+os.environ["OMP_NUM_THREADS"] = "1"  # and so do those that tests start
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell
     signal.signal(signal.SIGINT, signal.default_int_handler)
