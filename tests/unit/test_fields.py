@@ -19,7 +19,8 @@ from wsfcn.scenes.scenes import write_scenes
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 QUICK = (
     *("--data.crop", "64", "--model.width", "8", "--model.weights", "none"),
-    *("--optim.batch", "4", "--run.workers", "0", "--run.device", "cpu"),
+    *("--model.backbone", "test_resnet", "--optim.batch", "4"),
+    *("--run.workers", "0", "--run.device", "cpu"),
 )
 
 
