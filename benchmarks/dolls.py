@@ -10,7 +10,7 @@ training never opens them.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +208,32 @@ def draw(seed: int, photo: Path) -> tuple[Image.Image, UInt8[np.ndarray, "h w"]]
     return image, doll.truth[FINER // 2 :: FINER, FINER // 2 :: FINER]
 
 
+def write_set(
+    out: Path,
+    seeds: Mapping[str, Iterable[int]],
+    draw: Callable[[int], tuple[Image.Image, UInt8[np.ndarray, "h w"]]],
+    classes: Classes,
+    suffix: str,
+) -> None:
+    """A set in the native layout, of the pictures that ``draw`` makes of the seeds of each split;
+    a picture's tags are the classes in its mask."""
+    (out / "images").mkdir(parents=True)
+    rows = ["image,tags"]
+    for split, numbers in seeds.items():
+        names = []
+        for seed in numbers:
+            image, truth = draw(seed)
+            names.append(f"{split}-{seed:04}")
+            picture = f"images/{names[-1]}{suffix}"
+            image.save(out / picture, quality=90)
+            write_mask(out / "masks" / f"{names[-1]}.png", truth)
+            tags = [kind for kind in classes.objects if (truth == classes.index(kind)).any()]
+            rows.append(f"{picture},{' '.join(tags)}")
+        write_lines(out / f"{split}.txt", names)
+    write_lines(out / "tags.csv", rows)
+    write_lines(out / "classes.txt", classes.names)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path)
@@ -217,21 +243,10 @@ def main() -> None:
     given = parser.parse_args()
     files = given.pictures.rglob("*")
     photos = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
-    (given.out / "images").mkdir(parents=True)
-    rows, splits = ["image,tags"], {"train": [], "val": []}
-    for seed in (*range(given.train), *range(VAL_FROM, VAL_FROM + given.val)):
-        split = "train" if seed < VAL_FROM else "val"
-        image, truth = draw(seed, photos[7 * seed % len(photos)])
-        name = f"{split}-{seed:04}"
-        image.save(given.out / "images" / f"{name}.jpg", quality=90)
-        write_mask(given.out / "masks" / f"{name}.png", truth)
-        tags = [kind for kind in CLASSES.objects if (truth == CLASSES.index(kind)).any()]
-        rows.append(f"images/{name}.jpg,{' '.join(tags)}")
-        splits[split].append(name)
-    write_lines(given.out / "tags.csv", rows)
-    write_lines(given.out / "classes.txt", CLASSES.names)
-    for split, names in splits.items():
-        write_lines(given.out / f"{split}.txt", names)
+    seeds = {"train": range(given.train), "val": range(VAL_FROM, VAL_FROM + given.val)}
+    write_set(
+        given.out, seeds, lambda seed: draw(seed, photos[7 * seed % len(photos)]), CLASSES, ".jpg"
+    )
 
 
 if __name__ == "__main__":

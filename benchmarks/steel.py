@@ -17,18 +17,18 @@ from numpy.random import Generator
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
-from wsfcn.files import write_lines
-from wsfcn.images import write_mask
+from dolls import write_set
 from wsfcn.types import Classes
 
 CLASSES = Classes(("background", "inclusion", "patches", "scratches"))
 SIZE = 200
 
-Mask = Bool[np.ndarray, "200 200"]
-Grey = Float[np.ndarray, "200 200"]
+Mask = Bool[np.ndarray, "y x"]
+Grey = Float[np.ndarray, "y x"]
 
 
 def noise(chance: Generator) -> Grey:
+    """White, of deviation 1."""
     return chance.normal(0, 1, (SIZE, SIZE))
 
 
@@ -83,14 +83,12 @@ def scratches(sheet: Grey, chance: Generator) -> Mask:
 DEFECTS = (inclusion, patches, scratches)
 
 
-def draw(seed: int) -> tuple[Image.Image, UInt8[np.ndarray, "200 200"]]:
+def draw(seed: int) -> tuple[Image.Image, UInt8[np.ndarray, "y x"]]:
     """A sheet and its mask; the defects take turns."""
     chance, kind = np.random.default_rng(seed), seed % len(DEFECTS)
     sheet = ground(chance)
-    mask = DEFECTS[kind](sheet, chance)
-    return Image.fromarray(sheet.clip(0, 255).astype(np.uint8)), (mask * (kind + 1)).astype(
-        np.uint8
-    )
+    truth = DEFECTS[kind](sheet, chance).astype(np.uint8) * np.uint8(kind + 1)
+    return Image.fromarray(sheet.clip(0, 255).astype(np.uint8)), truth
 
 
 def main() -> None:
@@ -99,18 +97,8 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=840)
     parser.add_argument("--val", type=int, default=150)
     given = parser.parse_args()
-    (given.out / "images").mkdir(parents=True)
-    rows, names = ["image,tags"], []
-    for seed in range(given.train + given.val):
-        image, truth = draw(seed)
-        names.append(f"{seed:04}")
-        image.save(given.out / "images" / f"{names[-1]}.png")
-        write_mask(given.out / "masks" / f"{names[-1]}.png", truth)
-        rows.append(f"images/{names[-1]}.png,{CLASSES.objects[seed % len(DEFECTS)]}")
-    write_lines(given.out / "tags.csv", rows)
-    write_lines(given.out / "classes.txt", CLASSES.names)
-    write_lines(given.out / "train.txt", names[: given.train])
-    write_lines(given.out / "val.txt", names[given.train :])
+    seeds = {"train": range(given.train), "val": range(given.train, given.train + given.val)}
+    write_set(given.out, seeds, draw, CLASSES, ".png")
 
 
 if __name__ == "__main__":
