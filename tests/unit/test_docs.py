@@ -149,8 +149,6 @@ def test_the_notebook_runs_and_its_outputs_are_kept(tmp_path):
     kept = nbformat.read(ROOT / "examples/quickstart.ipynb", as_version=4)
     code = [cell for cell in kept.cells if cell.cell_type == "code"]
     assert sum(bool(cell.outputs) for cell in code) >= len(code) - 1
-    assert "train=400" in code[0].source
-    code[0].source = code[0].source.replace("train=400", "train=64")  # to be quick
     where = {"metadata": {"path": tmp_path}}
     fresh = NotebookClient(kept, timeout=1800, resources=where)
     fresh.execute()  # raises where a cell does, but for those that should
