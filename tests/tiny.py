@@ -32,9 +32,8 @@ def settings(
     run: dict[str, Any] | None = None,
     pseudo: dict[str, Any] | None = None,
 ) -> TrainSettings:
-    """Two epochs, half of the first of tags alone; every step in the table.
-
-    The backbone is timm's smallest."""
+    """Two epochs of timm's smallest backbone, half of the first of tags alone; every step in the
+    table."""
     return TrainSettings(
         data=DataSettings(root=root, crop=SIZE),
         model=ModelSettings(**SMALL | (model or {})),

@@ -26,10 +26,7 @@ def run(tmp_path_factory) -> Path:
     """A finished training, with the pictures it learned from in ``scenes``."""
     folder = tmp_path_factory.mktemp("run")
     root = tiny.scenes(folder / "scenes", 2)
-    settings = tiny.settings(
-        root, folder / "run", model={"backbone": "test_resnet"}, optim={"epochs": 1}
-    )
-    return train(settings)
+    return train(tiny.settings(root, folder / "run", optim={"epochs": 1}))
 
 
 def command(*arguments: object, before=lambda: None) -> tuple[int, str, str]:

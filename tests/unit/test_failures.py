@@ -105,8 +105,8 @@ def test_gradients_that_are_not_finite_stop_the_run(monkeypatch, root, tmp_path)
 def test_a_rate_that_breaks_the_network_ends_the_run(root, tmp_path, best):
     changes = {"rate": 1000.0, "epochs": 20, "ramp": 1, "skip_nonfinite": True, "best": best}
     out = tmp_path / "run"
-    with pytest.raises(TrainingError, match=r"not finite|gradients are not|is (nan|inf)"):
-        train(tiny.settings(root, out, optim=changes))
+    with pytest.raises(TrainingError, match=r"not finite|is (nan|inf)"):
+        train(tiny.settings(root, out, model={"backbone": "efficientnet_lite0"}, optim=changes))
     for path in (out / "checkpoints").glob("*.ckpt"):
         weights = load_checkpoint(path).model.state_dict()
         assert all(value.isfinite().all() for value in weights.values())

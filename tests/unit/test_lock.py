@@ -103,9 +103,7 @@ def test_where_the_system_has_no_locks_the_named_process_counts(tmp_path, monkey
 
 def test_two_trainings_do_not_mix(tmp_path):
     root = tiny.scenes(tmp_path / "scenes", 2)
-    settings = tiny.settings(
-        root, tmp_path / "run", model={"backbone": "test_resnet"}, optim={"epochs": 1}
-    )
+    settings = tiny.settings(root, tmp_path / "run", optim={"epochs": 1})
     with locked(tmp_path / "run"):
         assert in_child(lambda: train(settings)) == 1
     assert [path.name for path in (tmp_path / "run").iterdir()] == []

@@ -101,7 +101,7 @@ def test_compiling_needs_a_compiler(root, tmp_path, monkeypatch):
 def test_a_compiled_network_has_the_same_losses(root, tmp_path):
     for name, compiled in (("plain", False), ("compiled", True)):
         torch._dynamo.reset()
-        small = {"backbone": "test_resnet", "fusion": "none", "context": "none", "dropout": 0}
+        small = {"fusion": "none", "context": "none", "dropout": 0}
         train(
             tiny.settings(
                 root,
