@@ -152,9 +152,9 @@ class ModelSettings(Checked, group="model"):
     feature, which then are also where the pseudo-labels come from."""
     evidence: bool = True
     """Look for local evidence of each class too (frozen features of strides 8 and 16, where the
-    backbone has them), if the pictures are alike. Labels of a class come from it if it tells the
-    class's tags as well as whole pictures do; where no picture is without a tag, on the mean of the
-    classes about as well: of lesions, not of cats."""
+    backbone has them). Labels of a class come from it if it tells the class's tags as well as whole
+    pictures do; where no picture is without a tag, on the mean of the classes about as well; where
+    the pictures are not alike, if far better: of lesions and hats, not of cats."""
     focal_power: NotNegative = 3.0
     """Exponent p of the penalty on small masks, for scores from masks."""
     focal_floor: Positive = 0.01

@@ -19,11 +19,14 @@ from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training import evidence as fitting
 from wsfcn.training.evidence import (
     Looked,
+    best_head,
+    far_better,
     fit_evidence,
     fit_head,
     in_words,
     judge,
     likeness,
+    neighbourhoods,
     whole_features,
 )
 from wsfcn.types import Batch
@@ -173,15 +176,67 @@ def test_pictures_that_cannot_be_read_are_not_compared(tmp_path):
     assert whole_features(model, pictures[1:2], 64) is None
 
 
-def test_of_pictures_that_are_not_alike_no_class_is_local(tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting, "OTHERS", 1)
-    monkeypatch.setattr(fitting, "ALIKE", 1.1)
+@pytest.mark.parametrize(
+    ("far", "better", "local"), [(101, -100, False), (-100, 101, False), (-100, -100, True)]
+)
+def test_of_pictures_that_are_not_alike_a_class_is_local_that_cells_tell_far_better(
+    tmp_path, monkeypatch, far, better, local
+):
+    """Better than the whole does, and better than neighbourhoods of cells."""
+    values = {"OTHERS": 1, "ALIKE": 1.1, "STEPS": 1, "FAR": far, "BETTER": better}
+    for name, value in values.items():
+        monkeypatch.setattr(fitting, name, value)
     scenes = tiny.settings(tiny.scenes(tmp_path / "scenes", 4), tmp_path / "run")
     data = open_data(scenes.data)
     torch.manual_seed(0)
     model = build_segmenter(scenes.model, len(data.classes))
-    assert fit_evidence(model, data, scenes) is None
+    judged = fit_evidence(model, data, scenes)
+    assert judged is not None
+    assert model.evidence is not None
+    assert judged.local.any() == model.evidence.local.any() == local
     assert model.training
+
+
+def test_of_several_fits_the_one_that_tells_the_tags_best_is_kept(monkeypatch):
+    monkeypatch.setattr(fitting, "STEPS", 30)
+    image, tags, _ = spotted()
+    found = evidence(2)
+    seen = [
+        Looked((c.half(), c.half()), torch.zeros(4), t)
+        for c, t in zip(found.cells(image), tags, strict=True)
+    ]
+    told, heads = iter([50.0, 90.0, 70.0]), []
+
+    def precisions(*_given):
+        heads.append(found.head[0].weight.clone())
+        return np.array([next(told)])
+
+    monkeypatch.setattr(fitting, "precisions_of", precisions)
+    best_head(found, seen, seen, 0)
+    assert torch.equal(found.head[0].weight, heads[1])
+    assert not torch.equal(heads[1], heads[2])
+
+
+def test_far_better_is_asked_of_few_pictures_more():
+    right, wrong = np.arange(40)[::-1] * 1.0, np.arange(40) * 1.0
+    tags = np.zeros((40, 2))
+    tags[:20, 0] = tags[0, 1] = 1
+    gain = [
+        far_better(np.stack([right] * 2, 1), np.stack([wrong] * 2, 1), tags, p).tolist()
+        for p in (5, 30, 90)
+    ]
+    assert gain == [[True, True], [True, False], [False, False]]
+
+
+def test_a_neighbourhood_is_the_mean_of_the_cells_around(monkeypatch):
+    monkeypatch.setattr(fitting, "NEIGHBOURHOOD", 3)
+    cells = torch.arange(12.0).view(1, 3, 4)
+    looked = Looked((cells, -cells), torch.zeros(1), torch.zeros(1))
+    plain, other = neighbourhoods(looked).cells
+    assert plain.shape == cells.shape
+    assert plain[0, 1, 1] == cells[0, :, :3].mean()
+    assert plain[0, 0, 0] == cells[0, :2, :2].mean()  # at the border those that are there
+    assert other[0, 1, 1] == -plain[0, 1, 1]
 
 
 @pytest.mark.slow
@@ -249,6 +304,16 @@ def test_a_faint_local_mask_is_not_stretched():
     local = torch.tensor([[False, True]])
     faint = banded_labels(Candidates(masks, classes, local), high=0.55, low=0.25)
     assert faint.tolist() == [[[0, 0]]]
+
+
+def test_what_is_small_goes_before_what_is_large():
+    masks = torch.tensor([[[[0.0, 0.0, 0.0]], [[1.0, 0.9, 1.0]], [[0.6, 1.0, 0.5]]]])
+    classes = torch.tensor([[0, 1, 2]])
+    as_strong = banded_labels(Candidates(masks, classes), high=0.55, low=0.25)
+    assert as_strong.tolist() == [[[1, 2, 1]]]
+    local = torch.tensor([[False, False, True]])
+    small = banded_labels(Candidates(masks, classes, local), high=0.55, low=0.25)
+    assert small.tolist() == [[[2, 2, 1]]]
 
 
 def build(**changes) -> Segmenter:

@@ -108,7 +108,8 @@ def shares(
 def banded_labels(
     candidates: Candidates, *, high: float = 0.55, low: float = 0.25, background: bool = True
 ) -> Int[Tensor, "b h w"]:
-    """Hard labels: the strongest class where it exceeds ``high`` of its maximum.
+    """Hard labels: the strongest class where it exceeds ``high`` of its maximum; what is small
+    (``candidates.local``) goes before what is large, on which it lies.
 
     A pixel is background, if there is one, where no class exceeds ``low`` of its maximum; the rest
     is left out (255).
@@ -118,7 +119,11 @@ def banded_labels(
     if local is not None:
         peak = torch.where(local[..., None, None], peak.clamp(min=FAINT), peak)
     masks = masks / peak
-    strength, winner = masks.max(1)
+    first = masks
+    if local is not None:
+        first = masks + (local[..., None, None] & (masks > high))
+    winner = first.argmax(1)
+    strength = masks.gather(1, winner[:, None])[:, 0]
     labels = classes.gather(1, winner.flatten(1)).view_as(winner)
     uncertain = torch.where(strength < low, 0 if background else IGNORE, IGNORE)
     return torch.where(strength > high, labels, uncertain)

@@ -3,12 +3,14 @@
 Frozen features are computed once, so this takes a minute or two. What is fitted on four fifths of
 the training pictures is judged on the last fifth, by tags alone: a class whose tag single cells
 tell as well as the mean of the frozen deep feature does is a *local* one, a lesion or a defect.
-A face tells a person as well, and is not all of it. So this is asked only of sets whose pictures
-are alike, of leaves or of tiles, which photographs are not; and where none is without any tag,
-which would show the same leaves without a lesion, cells must tell the classes about as well on the
-mean.
+A face tells a person as well, and is not all of it. So this is asked of sets whose pictures are
+alike, of leaves or of tiles; and where none is without any tag, which would show the same leaves
+without a lesion, cells must tell the classes about as well on the mean. Of photographs, which are
+not alike, a class is local where cells tell it far better than the whole does, and better than
+neighbourhoods of cells do: a hat, not a face.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -29,8 +31,8 @@ from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.types import Classes
 
-MOST = 1200
-"""Pictures that are looked at, spread over the training set."""
+MOST, MOST_UNLIKE = 1200, 600
+"""Pictures that are looked at, spread over the training set; fewer where they are not alike."""
 STEPS, BATCH, RATE, DECAY = 900, 8, 2e-3, 1e-3
 PROBE_STEPS = 300
 HELD_OUT = 5
@@ -48,6 +50,14 @@ tells the tags from the whole (docs/log.md, 60)."""
 SAMPLE, NEAR, ALIKE = 100, 5, 0.55
 """Pictures that are compared with each other, how many of them are of the kind of each, and what
 their likeness then is; docs/log.md, 55, has that of some sets."""
+FAR, BETTER = 15.0, 10.0
+"""Of pictures that are not alike: points by which cells must tell a class better than the whole
+does, and than neighbourhoods do (docs/log.md, 68)."""
+NEIGHBOURHOOD = 11
+"""Side of a neighbourhood, in cells."""
+TRIES, RATE_UNLIKE = 3, 1e-2
+"""Of such pictures: from how many initial values a head is fitted, the best of which is taken, and
+at what rate. From one alone a small thing among much else is found or missed by chance."""
 
 
 class Looked(NamedTuple):
@@ -70,40 +80,101 @@ class Judged(NamedTuple):
 def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings) -> Judged | None:
     """Fit the local evidence of ``model``, and choose its local classes.
 
-    None, and no local class, where the network has no such evidence, pictures are too few or not
-    alike, or few are without any tag and few are without some class.
+    None, and no local class, where the network has no such evidence, pictures are too few, or few
+    are without any tag and few are without some class.
     """
     evidence = model.evidence
     if evidence is None:
         return None
     evidence.local.zero_()
-    step = max(1, -(-len(data.train) // MOST))
     normal = sum(not picture.tags for picture in data.train) >= NORMAL
-    looked_at = data.train[::step]
+    looked_at = spread(data.train, MOST)
     without = pictures_without(looked_at, data.classes)
     known = (normal | (without >= OTHERS)) & (without < len(looked_at))
     if not known.any():
         return None
     on_gpu = settings.run.device != "cpu" and torch.cuda.is_available()
     model.eval().to("cuda" if on_gpu else "cpu")
-    few = data.train[:: max(1, -(-len(data.train) // SAMPLE))]
+    few = spread(data.train, SAMPLE)
     alike = likeness(whole_features(model, few, settings.data.longest_side)) >= ALIKE
-    seen = look_at(model, looked_at, data, settings) if alike else []
+    looked_at = looked_at if alike else spread(data.train, MOST_UNLIKE)
+    seen = look_at(model, looked_at, data, settings)
     model.train().to("cpu")
     learned = [look for n, look in enumerate(seen) if n % HELD_OUT]
     held_out = seen[::HELD_OUT]
     if len(learned) < BATCH or not held_out:
         return None
-    fit_head(evidence, learned, settings.seed)
     probe = fit_probe(learned)
     tags = torch.stack([look.tags for look in held_out]).numpy()
     with torch.no_grad():
-        maps = [logits_of(evidence, look.cells[0]) for look in held_out]
-        from_cells = torch.cat([log_mean_exp(each) for each in maps]).numpy()
         from_whole = probe(torch.stack([look.whole for look in held_out])).numpy()
-    judged = judge(from_cells, from_whole, tags, settings.pseudo.local_margin, known, normal=normal)
+    if alike:
+        fit_head(evidence, learned, settings.seed)
+        from_cells, margin = tags_from(evidence, held_out), settings.pseudo.local_margin
+        judged = judge(from_cells, from_whole, tags, margin, known, normal=normal)
+    else:
+        from_cells = best_head(evidence, learned, held_out, settings.seed)
+        local = known & far_better(from_cells, from_whole, tags, FAR)
+        if local.any():
+            wider = copy.deepcopy(evidence)
+            around, asked = ([neighbourhoods(x) for x in part] for part in (learned, held_out))
+            from_wider = best_head(wider, around, asked, settings.seed)
+            local &= far_better(from_cells, from_wider, tags, BETTER)
+        told = precisions_of(from_cells, tags), precisions_of(from_whole, tags)
+        judged = Judged(told[0], told[1], local)
     evidence.local.copy_(torch.from_numpy(judged.local))
     return judged
+
+
+def precisions_of(
+    scores: Float[np.ndarray, "b n"], tags: Float[np.ndarray, "b n"]
+) -> Float[np.ndarray, "n"]:
+    """Average precision of each tag, in per cent; NaN of one that no picture has."""
+    return average_precisions(scores, tags.astype(np.int64))
+
+
+def best_head(
+    evidence: LocalEvidence, learned: Sequence[Looked], held_out: Sequence[Looked], seed: int
+) -> Float[np.ndarray, "b n"]:
+    """Fit the perceptron `TRIES` times, and keep the one that tells the tags of held-out pictures
+    best, on the mean of the classes; what it says of them."""
+    tags = torch.stack([look.tags for look in held_out]).numpy()
+    found = []
+    for n in range(TRIES):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + n)
+            for layer in evidence.head:
+                if isinstance(layer, torch.nn.Conv2d):
+                    layer.reset_parameters()
+        fit_head(evidence, learned, seed + n, RATE_UNLIKE)
+        scores = tags_from(evidence, held_out)
+        state = {name: value.clone() for name, value in evidence.state_dict().items()}
+        found.append((np.nan_to_num(precisions_of(scores, tags)).mean(), scores, state))
+    _, scores, state = max(found, key=lambda each: each[0])
+    evidence.load_state_dict(state)
+    return scores
+
+
+def spread(pictures: Sequence[TaggedPicture], most: int) -> Sequence[TaggedPicture]:
+    """At most so many of the pictures, every so many of them."""
+    return pictures[:: max(1, -(-len(pictures) // most))]
+
+
+def tags_from(evidence: LocalEvidence, seen: Sequence[Looked]) -> Float[np.ndarray, "b n"]:
+    """What single cells say of the tags of pictures."""
+    with torch.no_grad():
+        maps = [logits_of(evidence, look.cells[0]) for look in seen]
+        return torch.cat([log_mean_exp(each) for each in maps]).numpy()
+
+
+def neighbourhoods(look: Looked) -> Looked:
+    """The same with each cell the mean of the `NEIGHBOURHOOD` around it."""
+    side = NEIGHBOURHOOD
+    plain, other = (
+        F.avg_pool2d(cells.float(), side, 1, side // 2, count_include_pad=False).half()
+        for cells in look.cells
+    )
+    return look._replace(cells=(plain, other))
 
 
 def pictures_without(
@@ -152,7 +223,7 @@ def judge(
     Without ``normal`` pictures, those without any tag, that mean must not be lower than `ROUGHLY`.
     Classes that are not ``known`` are not local, and say nothing of the others.
     """
-    cells, whole = (average_precisions(s, tags.astype(np.int64)) for s in (from_cells, from_whole))
+    cells, whole = (precisions_of(scores, tags) for scores in (from_cells, from_whole))
     count, gain = tags.sum(0) * known, np.nan_to_num(cells - whole)
     if not count.any():
         return Judged(cells, whole, np.zeros(tags.shape[1], bool))
@@ -160,6 +231,19 @@ def judge(
     drawn_in = (count * gain + PRIOR * mean) / (count + PRIOR)
     local = known & (drawn_in >= -margin) & (normal or mean >= -max(margin, ROUGHLY))
     return Judged(cells, whole, local)
+
+
+def far_better(
+    cells: Float[np.ndarray, "b n"],
+    others: Float[np.ndarray, "b n"],
+    tags: Float[np.ndarray, "b n"],
+    points: float,
+) -> Bool[np.ndarray, "n"]:
+    """Which tags the first scores tell better than the second, by so many points of average
+    precision; of a class with few held-out pictures, by more, as `PRIOR` others had no gain."""
+    ours, theirs = (precisions_of(scores, tags) for scores in (cells, others))
+    count = tags.sum(0)
+    return count * np.nan_to_num(ours - theirs) / (count + PRIOR) >= points
 
 
 def readable(
@@ -235,7 +319,9 @@ def logits_of(evidence: LocalEvidence, cells: Float[Tensor, "d y x"]) -> Float[T
     return evidence.head(evidence.norm(cells[None].to(evidence.usual.device).float())).cpu()
 
 
-def fit_head(evidence: LocalEvidence, seen: Sequence[Looked], seed: int) -> None:
+def fit_head(
+    evidence: LocalEvidence, seen: Sequence[Looked], seed: int, rate: float = RATE
+) -> None:
     """Fit the perceptron over cells, and what its maps usually reach."""
     sample = torch.cat([look.cells[0].flatten(1)[:, ::7] for look in seen], 1).float()
     assert evidence.norm.running_mean is not None
@@ -246,13 +332,13 @@ def fit_head(evidence: LocalEvidence, seen: Sequence[Looked], seed: int) -> None
     rarity = ((len(tags) - tags.sum(0)) / tags.sum(0).clamp(min=1)).clamp(1 / 20, 20)
     generator = torch.Generator().manual_seed(seed)
     evidence.head.requires_grad_(True)
-    optimizer = torch.optim.AdamW(evidence.head.parameters(), RATE, weight_decay=DECAY)
+    optimizer = torch.optim.AdamW(evidence.head.parameters(), rate, weight_decay=DECAY)
     order: list[int] = []
     for step in range(STEPS):
         if len(order) < BATCH:
             order += torch.randperm(len(seen), generator=generator).tolist()
         batch, order = order[:BATCH], order[BATCH:]
-        optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
+        optimizer.param_groups[0]["lr"] = rate * (1 - step / STEPS)
         optimizer.zero_grad()
         for n in batch:
             logits = logits_of(evidence, seen[n].cells[(step + n) % 2])

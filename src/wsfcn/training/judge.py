@@ -65,7 +65,7 @@ class Judged(NamedTuple):
     agreement: Float[np.ndarray, "n"]
     strict: bool
     """Whether single cells can be asked: there are pictures without any tag to compare with, or
-    such cells make the labels of some class (`training/evidence.py`)."""
+    such cells make the labels of half of the classes (`training/evidence.py`)."""
 
     @property
     def quality(self) -> Float[np.ndarray, "n"]:
@@ -144,8 +144,8 @@ def judge(
 ) -> Judged:
     """What can be said of the masks of a sample; ``cells`` are those of the pictures looked at.
 
-    ``local``: labels of some class come from local evidence; pictures are alike then, and the judge
-    is strict with all classes.
+    ``local``: labels of half of the classes, at least, come from local evidence; pictures are alike
+    then, and the judge is strict with all classes.
     """
     tags = torch.stack([look.tags for look in looks]) > 0
     strict = local or int((~tags.any(1)).sum()) >= FEW

@@ -335,7 +335,7 @@ class SegmentationTraining(L.LightningModule):
         masks = Masks(*(torch.stack(part).float().numpy() for part in (scores, tags, shares)))
         looks.sort(key=lambda look: look.place)
         evidence = self.model.evidence
-        local = evidence is not None and bool(evidence.local.any())
+        local = evidence is not None and bool(evidence.local.float().mean() >= 0.5)
         judged = judge([self.cells[look.place] for look in looks], looks, local=local)
         values = figures_of(masks, judged, VISIBLE)
         self.beliefs = beliefs_of(masks, judged, self.data.classes, VISIBLE, self.data.untold)
