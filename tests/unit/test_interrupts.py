@@ -142,8 +142,13 @@ def test_a_training_runs_outside_the_main_thread(root, tmp_path):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_signals_at_random_moments(root, whole, tmp_path, seed):
     """A few of the trials that `python tests/cut_off.py FOLDER TRIALS` makes by the hundred."""
-    assert cut_off.cut_at_random(root, tmp_path / "run", seed, longest=4.0)
-    assert cut_off.differences(tmp_path / "run", whole) == []
+    for trial in range(seed, seed + 20, 2):
+        run = tmp_path / f"run{trial}"
+        if cut_off.cut_at_random(root, run, trial, longest=4.0):
+            break  # a quick machine may be done before a signal comes
+    else:
+        pytest.fail("no training was cut off")
+    assert cut_off.differences(run, whole) == []
 
 
 def serve(ready) -> None:
