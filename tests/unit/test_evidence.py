@@ -20,13 +20,14 @@ from wsfcn.training import evidence as fitting
 from wsfcn.training.evidence import (
     Looked,
     best_head,
-    far_better,
+    drawn_in,
     fit_evidence,
     fit_head,
     in_words,
     judge,
     likeness,
     neighbourhoods,
+    precisions_of,
     whole_features,
 )
 from wsfcn.types import Batch
@@ -221,10 +222,9 @@ def test_far_better_is_asked_of_few_pictures_more():
     right, wrong = np.arange(40)[::-1] * 1.0, np.arange(40) * 1.0
     tags = np.zeros((40, 2))
     tags[:20, 0] = tags[0, 1] = 1
-    gain = [
-        far_better(np.stack([right] * 2, 1), np.stack([wrong] * 2, 1), tags, p).tolist()
-        for p in (5, 30, 90)
-    ]
+    told = [precisions_of(np.stack([scores] * 2, 1), tags) for scores in (right, wrong)]
+    drawn = drawn_in(told[0] - told[1], tags.sum(0))
+    gain = [(drawn >= points).tolist() for points in (5, 30, 90)]
     assert gain == [[True, True], [True, False], [False, False]]
 
 

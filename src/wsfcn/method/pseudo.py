@@ -119,9 +119,7 @@ def banded_labels(
     if local is not None:
         peak = torch.where(local[..., None, None], peak.clamp(min=FAINT), peak)
     masks = masks / peak
-    first = masks
-    if local is not None:
-        first = masks + (local[..., None, None] & (masks > high))
+    first = masks if local is None else masks + (local[..., None, None] & (masks > high))
     winner = first.argmax(1)
     strength = masks.gather(1, winner[:, None])[:, 0]
     labels = classes.gather(1, winner.flatten(1)).view_as(winner)

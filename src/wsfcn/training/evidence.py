@@ -113,15 +113,15 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
         from_cells, margin = tags_from(evidence, held_out), settings.pseudo.local_margin
         judged = judge(from_cells, from_whole, tags, margin, known, normal=normal)
     else:
-        from_cells = best_head(evidence, learned, held_out, settings.seed)
-        local = known & far_better(from_cells, from_whole, tags, FAR)
+        cells = best_head(evidence, learned, held_out, settings.seed)
+        whole, count = precisions_of(from_whole, tags), tags.sum(0)
+        local = known & (drawn_in(cells - whole, count) >= FAR)
         if local.any():
             wider = copy.deepcopy(evidence)
             around, asked = ([neighbourhoods(x) for x in part] for part in (learned, held_out))
             from_wider = best_head(wider, around, asked, settings.seed)
-            local &= far_better(from_cells, from_wider, tags, BETTER)
-        told = precisions_of(from_cells, tags), precisions_of(from_whole, tags)
-        judged = Judged(told[0], told[1], local)
+            local &= drawn_in(cells - from_wider, count) >= BETTER
+        judged = Judged(cells, whole, local)
     evidence.local.copy_(torch.from_numpy(judged.local))
     return judged
 
@@ -135,9 +135,9 @@ def precisions_of(
 
 def best_head(
     evidence: LocalEvidence, learned: Sequence[Looked], held_out: Sequence[Looked], seed: int
-) -> Float[np.ndarray, "b n"]:
+) -> Float[np.ndarray, "n"]:
     """Fit the perceptron `TRIES` times, and keep the one that tells the tags of held-out pictures
-    best, on the mean of the classes; what it says of them."""
+    best, on the mean of the classes; how well it tells each of them (`precisions_of`)."""
     tags = torch.stack([look.tags for look in held_out]).numpy()
     found = []
     for n in range(TRIES):
@@ -147,12 +147,11 @@ def best_head(
                 if isinstance(layer, torch.nn.Conv2d):
                     layer.reset_parameters()
         fit_head(evidence, learned, seed + n, RATE_UNLIKE)
-        scores = tags_from(evidence, held_out)
-        state = {name: value.clone() for name, value in evidence.state_dict().items()}
-        found.append((np.nan_to_num(precisions_of(scores, tags)).mean(), scores, state))
-    _, scores, state = max(found, key=lambda each: each[0])
+        told = precisions_of(tags_from(evidence, held_out), tags)
+        found.append((told, copy.deepcopy(evidence.state_dict())))
+    told, state = max(found, key=lambda each: np.nan_to_num(each[0]).mean())
     evidence.load_state_dict(state)
-    return scores
+    return told
 
 
 def spread(pictures: Sequence[TaggedPicture], most: int) -> Sequence[TaggedPicture]:
@@ -228,22 +227,17 @@ def judge(
     if not count.any():
         return Judged(cells, whole, np.zeros(tags.shape[1], bool))
     mean = gain[count > 0].mean()
-    drawn_in = (count * gain + PRIOR * mean) / (count + PRIOR)
-    local = known & (drawn_in >= -margin) & (normal or mean >= -max(margin, ROUGHLY))
+    near = drawn_in(gain, count, mean) >= -margin
+    local = known & near & (normal or mean >= -max(margin, ROUGHLY))
     return Judged(cells, whole, local)
 
 
-def far_better(
-    cells: Float[np.ndarray, "b n"],
-    others: Float[np.ndarray, "b n"],
-    tags: Float[np.ndarray, "b n"],
-    points: float,
-) -> Bool[np.ndarray, "n"]:
-    """Which tags the first scores tell better than the second, by so many points of average
-    precision; of a class with few held-out pictures, by more, as `PRIOR` others had no gain."""
-    ours, theirs = (precisions_of(scores, tags) for scores in (cells, others))
-    count = tags.sum(0)
-    return count * np.nan_to_num(ours - theirs) / (count + PRIOR) >= points
+def drawn_in(
+    gain: Float[np.ndarray, "n"], count: Float[np.ndarray, "n"], mean: float = 0.0
+) -> Float[np.ndarray, "n"]:
+    """The gain of each class, of so many held-out pictures, drawn towards a mean, as by `PRIOR`
+    more pictures that have it; NaN counts as none."""
+    return (count * np.nan_to_num(gain) + PRIOR * mean) / (count + PRIOR)
 
 
 def readable(
