@@ -151,7 +151,7 @@ class ModelSettings(Checked, group="model"):
     """Image scores from the masks, as published, or as means of class activation maps of the deep
     feature, which then are also where the pseudo-labels come from."""
     evidence: bool = True
-    """Look for local evidence of each class too (frozen features of strides 8 and 16, where the
+    """Look for local evidence of each class too (frozen features of strides 4, 8 and 16, where the
     backbone has them). Labels of a class come from it if it tells the class's tags as well as whole
     pictures do; where no picture is without a tag, on the mean of the classes about as well; where
     the pictures are not alike, if far better: of lesions and hats, not of cats."""

@@ -9,41 +9,53 @@ from PIL import Image
 
 import tiny
 from wsfcn.config import DataSettings, ModelSettings, PseudoSettings, TrainSettings
-from wsfcn.data.dataset import TaggedPicture, open_data
+from wsfcn.data.dataset import TaggedPicture, TaggedPictures, open_data
 from wsfcn.files import write_lines
 from wsfcn.method.pseudo import Candidates, banded_labels
 from wsfcn.method.step import local_masks, make_labels, training_losses
 from wsfcn.models.backbones import build_eyes
-from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
+from wsfcn.models.evidence import LEVEL, LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training import evidence as fitting
 from wsfcn.training.evidence import (
     Looked,
     best_head,
     drawn_in,
+    end_of,
     fit_evidence,
     fit_head,
+    fit_resemblance,
     in_words,
     judge,
     likeness,
+    look_at,
     neighbourhoods,
     precisions_of,
     whole_features,
 )
-from wsfcn.types import Batch
+from wsfcn.types import Batch, Classes
 
 
 class Colours(torch.nn.Module):
-    """Eyes that see the picture's own colours, at stride 8 and 16."""
+    """Eyes that see the picture's own colours, at strides 4, 8 and 16."""
 
     def forward(self, image):
         pooled = torch.nn.functional.avg_pool2d
-        return [pooled(image, 8), pooled(image, 16)]
+        return [pooled(image, stride) for stride in (4, 8, 16)]
 
 
 def evidence(classes: int = 3) -> LocalEvidence:
     torch.manual_seed(0)
-    return LocalEvidence(Colours(), 6, classes)
+    return LocalEvidence(Colours(), (3, 3, 3), classes)
+
+
+def looks(found: LocalEvidence, image: torch.Tensor, tags: torch.Tensor) -> list[Looked]:
+    """What is kept of pictures, without another view."""
+    cells, fine = (each.half() for each in found.look(image))
+    fewer = fine[..., ::2, ::2]
+    return [
+        Looked((c, c), f, torch.zeros(4), t) for c, f, t in zip(cells, fewer, tags, strict=True)
+    ]
 
 
 def spotted(count: int = 8, size: int = 128) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -70,11 +82,28 @@ def test_log_mean_exp_by_hand():
 def test_masks_by_hand():
     found = evidence()
     found.usual.copy_(torch.tensor([4.0, 4.0]))
-    logits = torch.tensor([[[[8.0, 4.0, -1.0]], [[0.5, 1.0, 0.0]]]])
-    masks = found.masks(logits, torch.tensor([[1.0, 1.0]]))
+    strengths = torch.tensor([[[[8.0, 4.0, 0.0]], [[0.5, 1.0, 0.0]]]])
+    masks = found.masks(strengths, torch.tensor([[1.0, 1.0]]))
     # The first class is stronger than usual; the second is weaker than half of it.
     assert masks.tolist() == [[[[0.0, 0.0, 0.0]], [[1.0, 0.5, 0.0]], [[0.25, 0.5, 0.0]]]]
-    assert found.masks(logits, torch.zeros(1, 2)).sum() == 0
+    assert found.masks(strengths, torch.zeros(1, 2)).sum() == 0
+
+
+def test_what_resembles_by_hand():
+    found = evidence()
+    assert not found.resembles
+    found.direction[0, 0] = 2
+    found.band[0] = torch.tensor([0.75, 1.0])
+    assert found.resembles
+    fine = torch.zeros(1, 6, 1, 3)
+    fine[0, 0] = torch.tensor([0.3, 0.5, 0.8])
+    strengths = found.resembling(fine)
+    # Of the second class nothing was fitted.
+    assert strengths.tolist() == [[[[0, pytest.approx(LEVEL), 1]], [[0, 0, 0]]]]
+    masks = found.masks(strengths, torch.tensor([[1.0, 1.0]]))
+    assert torch.equal(masks[:, 1:], strengths)
+    assert masks[:, 0].sum() == 0
+    assert found.masks(strengths, torch.tensor([[0.0, 1.0]])).sum() == 0
 
 
 def test_every_cell_of_a_picture_without_the_class_counts():
@@ -145,16 +174,68 @@ def test_it_learns_the_spot_and_not_the_leaf(monkeypatch):
     monkeypatch.setattr(fitting, "STEPS", 300)
     image, tags, truth = spotted()
     found = evidence(2)
-    cells = [(each.half(), each.half()) for each in found.cells(image)]
-    seen = [Looked(c, torch.zeros(4), t) for c, t in zip(cells, tags, strict=True)]
+    seen = looks(found, image, tags)
     fit_head(found, seen, seed=0)
     masks = found.masks(found(image), tags)[:, 1]
-    spot = torch.nn.functional.avg_pool2d(truth[:, None].float(), 8)[:, 0] > 0.5
-    guess = masks > 0.5
-    assert (guess & spot).sum() / (guess | spot).sum() > 0.4
+    assert overlap(masks, truth, 8) > 0.4
     leaf = 12 * 12 * 4  # cells of the leaf in the four tagged pictures
-    assert guess.sum() < 0.25 * leaf
+    assert (masks > 0.5).sum() < 0.25 * leaf
     assert found.usual > 1
+
+    fit_resemblance(found, seen)
+    masks = found.masks(found(image), tags)[:, 1]
+    assert overlap(masks, truth, 4) > 0.5  # of six cells, and one more on each side
+    assert found(image)[tags[:, 0] == 0].mean() < 0.01
+
+
+def overlap(masks: torch.Tensor, truth: torch.Tensor, stride: int) -> float:
+    """IoU of masks on a grid of that stride."""
+    spot = torch.nn.functional.avg_pool2d(truth[:, None].float(), stride)[:, 0] > 0.5
+    guess = masks > 0.5
+    return ((guess & spot).sum() / (guess | spot).sum()).item()
+
+
+def test_what_resembles_reaches_beyond_the_cells_that_tell(monkeypatch):
+    image, tags, truth = spotted()
+    found = evidence(2)
+    seen = looks(found, image, tags)
+    # One cell of each spot tells, the one in its middle.
+    corner = [each.nonzero()[0].tolist() for each in truth[::2]]
+    maps = torch.full((8, 1, 1, 16, 16), -1.0)
+    for n, (top, left) in enumerate(corner):
+        maps[2 * n, 0, 0, top // 8 + 1, left // 8 + 1] = 1
+    shown = iter(maps)
+    monkeypatch.setattr(fitting, "logits_of", lambda *_: next(shown))
+    fit_resemblance(found, seen)
+    assert overlap(found(image)[:, 0], truth, 4) > 0.5 > 4 * overlap(maps[:, 0, 0], truth, 8)
+
+
+def test_of_a_class_that_is_nowhere_or_everywhere_nothing_resembles():
+    image, tags, _ = spotted()
+    found = evidence(4)
+    of_classes = torch.cat([tags, torch.zeros_like(tags), torch.ones_like(tags)], 1)
+    fit_resemblance(found, looks(found, image, of_classes))
+    strengths = found(image)
+    assert strengths[:, 1:].sum() == 0
+    assert strengths.isfinite().all()
+
+
+@pytest.mark.parametrize("strength", [0.965, 0.991, 0.999])
+def test_what_resembles_begins_where_tagged_pictures_have_more(strength):
+    usual = torch.linspace(0, 1, 10_001)
+    found = torch.cat([usual, torch.full((600,), strength)]).sort().values
+    begins = end_of(found, usual)
+    assert begins == max(q for q in fitting.QUANTILES if q < strength)
+
+
+def test_a_network_of_an_earlier_version_shows_the_cells_that_tell():
+    old, new = evidence(), evidence()
+    new.direction.fill_(1)
+    state = old.state_dict()
+    for name in ("direction", "band"):
+        del state[name]
+    new.load_state_dict(state)
+    assert not new.resembles
 
 
 def test_pictures_are_alike_where_each_has_some_of_its_kind():
@@ -202,10 +283,7 @@ def test_of_several_fits_the_one_that_tells_the_tags_best_is_kept(monkeypatch):
     monkeypatch.setattr(fitting, "STEPS", 30)
     image, tags, _ = spotted()
     found = evidence(2)
-    seen = [
-        Looked((c.half(), c.half()), torch.zeros(4), t)
-        for c, t in zip(found.cells(image), tags, strict=True)
-    ]
+    seen = looks(found, image, tags)
     told, heads = iter([50.0, 90.0, 70.0]), []
 
     def precisions(*_given):
@@ -231,7 +309,7 @@ def test_far_better_is_asked_of_few_pictures_more():
 def test_a_neighbourhood_is_the_mean_of_the_cells_around(monkeypatch):
     monkeypatch.setattr(fitting, "NEIGHBOURHOOD", 3)
     cells = torch.arange(12.0).view(1, 3, 4)
-    looked = Looked((cells, -cells), torch.zeros(1), torch.zeros(1))
+    looked = Looked((cells, -cells), cells, torch.zeros(1), torch.zeros(1))
     plain, other = neighbourhoods(looked).cells
     assert plain.shape == cells.shape
     assert plain[0, 1, 1] == cells[0, :, :3].mean()
@@ -384,14 +462,27 @@ def test_it_can_be_switched_off_and_needs_activations():
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18", "convnext_atto"])
-def test_the_eyes_see_strides_8_and_16(name):
+def test_the_eyes_see_strides_4_8_and_16(name):
     found = build_eyes(name, "none")
     assert found is not None
     eyes, channels = found
-    fine, coarse = eyes.eval()(torch.rand(1, 3, 64, 96))
-    assert fine.shape[2:] == (8, 12)
-    assert coarse.shape[2:] == (4, 6)
-    assert fine.shape[1] + coarse.shape[1] == channels
+    maps = eyes.eval()(torch.rand(1, 3, 64, 96))
+    assert [each.shape[2:] for each in maps] == [(16, 24), (8, 12), (4, 6)]
+    assert [each.shape[1] for each in maps] == list(channels)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18", "convnext_atto"])
+@pytest.mark.parametrize("size", [(67, 41), (30, 129)])
+def test_what_is_kept_of_odd_pictures_lies_on_one_grid(name, size, tmp_path):
+    settings = TrainSettings(
+        data=DataSettings(root=tmp_path), model=ModelSettings(backbone=name, weights="none")
+    )
+    model = build_segmenter(settings.model, 2).eval()
+    path = tmp_path / "picture.png"
+    Image.new("RGB", size, "red").save(path)
+    data = TaggedPictures(Classes(("background", "rust")), (), (), None)
+    (look,) = look_at(model, [TaggedPicture(path, ("rust",), "picture")], data, settings)
+    assert look.fine.shape[1:] == look.cells[0].shape[1:]
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vit_tiny_patch16_224"])

@@ -206,9 +206,9 @@ def build_backbone(name: str, weights: str, stride: int, drop_path: float = 0.0)
     return TimmBackbone(name, weights, stride, drop_path)
 
 
-def build_eyes(name: str, weights: str) -> tuple[nn.Module, int] | None:
-    """The first stages of a backbone, which give its maps of strides 8 and 16, and the sum of their
-    channels; None where a backbone has no such maps."""
+def build_eyes(name: str, weights: str) -> tuple[nn.Module, list[int]] | None:
+    """The first stages of a backbone, which give its maps of strides 4, 8 and 16, and the channels
+    of each; None where a backbone has no such maps."""
     if name in SCALES:
         stages = FirstStages(name, weights)
         return stages, stages.channels
@@ -217,13 +217,13 @@ def build_eyes(name: str, weights: str) -> tuple[nn.Module, int] | None:
     try:
         net = timm_model(name, weights, features_only=True)
         reductions: list[int] = net.feature_info.reduction()
-        wanted = [reductions.index(8), reductions.index(16)]
+        wanted = [reductions.index(stride) for stride in (4, 8, 16)]
         net = timm_model(name, weights, features_only=True, out_indices=wanted)
     except (TypeError, AssertionError, NotImplementedError, ValueError):
         return None
     if getattr(net, "output_fmt", "NCHW") != "NCHW":
         return None
-    return net, sum(net.feature_info.channels())
+    return net, net.feature_info.channels()
 
 
 def create(name: str, weights: str, stride: int, drop_path: float) -> tuple[Any, bool]:

@@ -87,23 +87,21 @@ class EfficientNetLite(nn.Module):
 
 
 class FirstStages(nn.Module):
-    """The stages up to stride 16, as they were trained on ImageNet: their last maps of strides 8
-    and 16."""
+    """The stages up to stride 16, as they were trained on ImageNet: their last maps of strides 4,
+    8 and 16."""
 
     def __init__(self, name: str, weights: str) -> None:
         super().__init__()
         net = EfficientNetLite(name, weights, 16).net
         self.stem = nn.Sequential(net.conv_stem, net.bn1)
         self.stages = nn.ModuleList([net.blocks[:3], net.blocks[3:5]])
-        self.channels = net.channels[2] + net.channels[4]
+        self.channels = [net.channels[n] for n in (1, 2, 4)]
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b d y x"]]:
-        x = self.stem(image)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
+        first: Any = self.stages[0]
+        fine = first[:2](self.stem(image))
+        middle = first[2](fine)
+        return [fine, middle, self.stages[1](middle)]
 
 
 class Net(nn.Module):

@@ -3,9 +3,11 @@
 A lesion, a crack or a stain is told by a few cells of a fine feature, on an object that pictures
 without it show just as well. A network that is trained end to end spreads what it knows of a
 picture over its deep features, so that the whole object answers for the lesion. Here the features
-are those of a frozen copy of the backbone's first stages (strides 8 and 16), which see no more than
-a neighbourhood and never learn to see more; only a small perceptron over single cells is fitted, in
-`training/evidence.py`, before the training.
+are those of a frozen copy of the backbone's first stages (strides 4, 8 and 16), which see no more
+than a neighbourhood and never learn to see more. Two things are fitted to them before the training,
+in `training/evidence.py`: a small perceptron over single cells, and where pictures are alike a
+linear discriminant. The first finds the cells that tell a class best, which are few; the second
+finds all that differs from the usual as those do.
 
 Papers: patch features of frozen networks, PatchCore (Roth et al., 2022), section 3.1;
 log-sum-exp pooling, From Image-level to Pixel-level Labeling (Pinheiro and Collobert, 2015),
@@ -13,6 +15,8 @@ section 3.2. That every cell of a picture without the class is an example agains
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,63 +27,112 @@ from wsfcn.maps import resize, size_of
 from wsfcn.models.folding import fold_norms
 
 HIDDEN = 64
+LEVEL = 0.55
+"""Strength of what is at the end of the usual; labels are cut there by default."""
 
 
 class LocalEvidence(nn.Module):
-    """A map of logits a class from frozen local features; nothing of it learns in a training.
+    """A map a class from frozen local features; nothing of it learns in a training.
 
-    ``local`` says of which classes the maps make labels; ``usual`` is the mean of the maps' maxima
-    in tagged pictures.
+    ``local`` says of which classes the maps make labels; ``usual`` is the mean of the logits'
+    maxima in tagged pictures. Where a ``direction`` was fitted, the maps show what resembles the
+    cells that tell: what lies farther in that direction than the first number of its ``band`` may,
+    what lies farther than the second does.
     """
 
     local: Tensor
     usual: Tensor
+    direction: Tensor
+    band: Tensor
 
-    def __init__(self, eyes: nn.Module, channels: int, classes: int) -> None:
+    def __init__(self, eyes: nn.Module, channels: Sequence[int], classes: int) -> None:
         super().__init__()
         self.eyes = eyes.eval()
         if not any(p.is_meta for p in eyes.parameters()):
             fold_norms(self.eyes)
-        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.norm = nn.BatchNorm2d(sum(channels[1:]), affine=False)
         self.head = nn.Sequential(
-            nn.Conv2d(channels, HIDDEN, 1), nn.ReLU(), nn.Conv2d(HIDDEN, classes - 1, 1)
+            nn.Conv2d(sum(channels[1:]), HIDDEN, 1), nn.ReLU(), nn.Conv2d(HIDDEN, classes - 1, 1)
         )
         self.register_buffer("local", torch.zeros(classes - 1, dtype=torch.bool))
         self.register_buffer("usual", torch.zeros(classes - 1))
+        self.register_buffer("direction", torch.zeros(classes - 1, sum(channels[:2])))
+        self.register_buffer("band", torch.zeros(classes - 1, 2))
         self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "LocalEvidence":
         return super().train(False)
 
-    def cells(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d y x"]:
-        """Frozen features, each the mean of 3 x 3 cells, on the grid of stride 8.
+    def look(
+        self, image: Float[Tensor, "b 3 h w"]
+    ) -> tuple[Float[Tensor, "b d y x"], Float[Tensor, "b e v u"]]:
+        """Frozen features: each the mean of 3 x 3 cells, on the grid of stride 8; and finer ones,
+        on the grid of stride 4.
 
         ``image`` is normalised as the backbone takes it.
         """
-        maps = [F.avg_pool2d(m, 3, 1, 1, count_include_pad=False) for m in self.eyes(image)]
+        fine, *maps = self.eyes(image)
+        shown = [mean_around(each) for each in maps]
         grid = size_of(maps[0])
-        return torch.cat([resize(m, grid, align_corners=False) for m in maps], 1)
+        cells = torch.cat([resize(each, grid, align_corners=False) for each in shown], 1)
+        sharp = resize(maps[0], size_of(fine), align_corners=False)
+        return cells, torch.cat([mean_around(fine), sharp], 1)
+
+    def cells(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d y x"]:
+        """The first of what a `look` gives."""
+        return self.look(image)[0]
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"]:
-        """Logits on the grid of stride 8."""
-        return self.head(self.norm(self.cells(image))).float()
+        """Strengths, none below 0: on the grid of stride 4 of what resembles the cells that tell,
+        where that was fitted, and otherwise on the grid of stride 8 of these."""
+        cells, fine = self.look(image)
+        return self.resembling(fine) if self.resembles else self.telling(cells).relu()
+
+    @property
+    def resembles(self) -> bool:
+        """Whether maps show what resembles the cells that tell."""
+        return bool(self.direction.any())
+
+    def telling(self, cells: Float[Tensor, "b d y x"]) -> Float[Tensor, "b n y x"]:
+        """Logits: how much each cell tells each class."""
+        return self.head(self.norm(cells)).float()
+
+    def resembling(self, fine: Float[Tensor, "b e y x"]) -> Float[Tensor, "b n y x"]:
+        """How much each cell is like those that tell a class, in [0, 1]: 0 up to the first end of
+        the class's band, `LEVEL` at the second."""
+        distance = F.conv2d(fine, self.direction[..., None, None]).float()
+        first, second = self.band[:, :, None, None].unbind(1)
+        part = (distance - first) / (second - first).clamp(min=1e-6)
+        return (LEVEL * part).clamp(0, 1)
 
     def masks(
-        self, logits: Float[Tensor, "b n y x"], tags: Float[Tensor, "b n"]
+        self, strengths: Float[Tensor, "b n y x"], tags: Float[Tensor, "b n"]
     ) -> Float[Tensor, "b n+1 y x"]:
-        """Positive logits of tagged classes, of which the strongest, or half the usual, is 1.
+        """Strengths of the tagged classes. Of the logits the strongest, or half the usual, is 1.
 
         So a crop that misses the lesion shows none. The background's mask is 0.
         """
-        objects = logits.relu() * tags[..., None, None]
-        peak = torch.maximum(objects.amax((2, 3)), self.usual / 2).clamp(min=1e-4)
-        objects = objects / peak[..., None, None]
+        objects = strengths * tags[..., None, None]
+        if not self.resembles:
+            peak = torch.maximum(objects.amax((2, 3)), self.usual / 2).clamp(min=1e-4)
+            objects = objects / peak[..., None, None]
         return torch.cat([torch.zeros_like(objects[:, :1]), objects], 1)
 
     @property
     def is_local(self) -> Bool[Tensor, "_"]:
         """`local` with the background, which is not."""
         return torch.cat([torch.zeros_like(self.local[:1]), self.local])
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Networks of earlier versions have neither ``direction`` nor ``band``."""
+        for name in ("direction", "band"):
+            state_dict.setdefault(prefix + name, torch.zeros_like(getattr(self, name)))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def mean_around(maps: Float[Tensor, "b d y x"]) -> Float[Tensor, "b d y x"]:
+    """Each cell the mean of 3 x 3."""
+    return F.avg_pool2d(maps, 3, 1, 1, count_include_pad=False)
 
 
 def log_mean_exp(logits: Float[Tensor, "b n y x"]) -> Float[Tensor, "b n"]:

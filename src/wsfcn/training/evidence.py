@@ -8,6 +8,9 @@ alike, of leaves or of tiles; and where none is without any tag, which would sho
 without a lesion, cells must tell the classes about as well on the mean. Of photographs, which are
 not alike, a class is local where cells tell it far better than the whole does, and better than
 neighbourhoods of cells do: a hat, not a face.
+
+The cells that tell are a part of the lesion, those at which it differs most. Where pictures without
+any tag show what is usual, labels are all that differs from it as these cells do.
 """
 
 import copy
@@ -46,7 +49,8 @@ OTHERS = 100
 ROUGHLY = 5.0
 """Points by which cells may tell the classes worse, on the mean, where too few pictures are without
 any tag: there all that differs between pictures of two classes, the slice of a body, the camera,
-tells the tags from the whole (docs/log.md, 60)."""
+tells the tags from the whole (docs/log.md, 60). Where there are such pictures, points by which they
+may tell a class worse (70)."""
 SAMPLE, NEAR, ALIKE = 100, 5, 0.55
 """Pictures that are compared with each other, how many of them are of the kind of each, and what
 their likeness then is; docs/log.md, 55, has that of some sets."""
@@ -58,13 +62,22 @@ NEIGHBOURHOOD = 11
 TRIES, RATE_UNLIKE = 3, 1e-2
 """Of such pictures: from how many initial values a head is fitted, the best of which is taken, and
 at what rate. From one alone a small thing among much else is found or missed by chance."""
+QUANTILES = (0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998)
+"""Of the cells of pictures without a class: where what resembles the class may begin."""
+SEED, RIDGE = 0.55, 0.1
+"""Part of a picture's strongest logit above which a cell tells; what is added to each variance."""
+UNSURE = 2
+"""How many times as many cells of pictures without a class as are wrong are unsure or wrong."""
+ALONE = 10
+"""Pictures of a class and no other from which on these alone are asked how much there is of it."""
 
 
 class Looked(NamedTuple):
-    """What is kept of a picture: its cells (d y x) as they are and under other colours, the mean
-    of its deep feature, its tags."""
+    """What is kept of a picture: its cells (d y x) as they are and under other colours, of the
+    finer ones (e y x) every second, the mean of its deep feature, its tags."""
 
     cells: tuple[Tensor, Tensor]
+    fine: Float[Tensor, "e y x"]
     whole: Float[Tensor, "e"]
     tags: Float[Tensor, "n"]
 
@@ -87,6 +100,7 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     if evidence is None:
         return None
     evidence.local.zero_()
+    evidence.direction.zero_()
     normal = sum(not picture.tags for picture in data.train) >= NORMAL
     looked_at = spread(data.train, MOST)
     without = pictures_without(looked_at, data.classes)
@@ -111,7 +125,11 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     if alike:
         fit_head(evidence, learned, settings.seed)
         from_cells, margin = tags_from(evidence, held_out), settings.pseudo.local_margin
+        # What resembles the cells that tell is more than these: they need not tell everything.
+        margin = max(margin, ROUGHLY) if normal else margin
         judged = judge(from_cells, from_whole, tags, margin, known, normal=normal)
+        if normal:
+            fit_resemblance(evidence, seen)
     else:
         cells = best_head(evidence, learned, held_out, settings.seed)
         whole, count = precisions_of(from_whole, tags), tags.sum(0)
@@ -302,15 +320,17 @@ def look_at(
             views = (opened, jittered(opened, *drawn(settings.data.jitter)))
             plain, other = (normalised(model, view) for view in views)
             whole = model.backbone(plain).deep.mean((2, 3))[0].float()
-            cells = [model.evidence.cells(view)[0].half().cpu() for view in (plain, other)]
+            (cells, fine), (others, _) = (model.evidence.look(view) for view in (plain, other))
+            fewer = fine[..., ::2, ::2][..., : cells.shape[-2], : cells.shape[-1]]
+            kept = [each[0].half().cpu() for each in (cells, others, fewer)]
             tags = tag_vector(picture.tags, data.classes)
-            seen.append(Looked((cells[0], cells[1]), whole.cpu(), tags))
+            seen.append(Looked((kept[0], kept[1]), kept[2], whole.cpu(), tags))
     return seen
 
 
 def logits_of(evidence: LocalEvidence, cells: Float[Tensor, "d y x"]) -> Float[Tensor, "1 n y x"]:
     """The map of one picture, from its cells."""
-    return evidence.head(evidence.norm(cells[None].to(evidence.usual.device).float())).cpu()
+    return evidence.telling(cells[None].to(evidence.usual.device).float()).cpu()
 
 
 def fit_head(
@@ -341,6 +361,61 @@ def fit_head(
     evidence.head.requires_grad_(False)
     peaks = torch.cat([logits_of(evidence, look.cells[0]).amax((2, 3)) for look in seen])
     evidence.usual.copy_((peaks.clamp(min=0) * tags).sum(0) / tags.sum(0).clamp(min=1))
+
+
+@torch.no_grad()
+def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
+    """Fit what resembles the cells that tell a class, after `fit_head`.
+
+    For each class a linear discriminant (Fisher, 1936) tells these cells from all cells of pictures
+    without it: of a few that differ most from the usual it makes the way in which they differ.
+    What resembles them begins where a cell of a tagged picture is more likely right than a false
+    alarm, by the shares of cells that lie so far in tagged pictures and in the others.
+    """
+    evidence.direction.zero_()
+    evidence.band.zero_()
+    device = evidence.direction.device
+    sample = torch.cat([look.fine.flatten(1)[:, ::7] for look in seen], 1).float().T
+    mean, std = sample.mean(0), sample.std(0) + 1e-3
+    sample = (sample - mean) / std
+    variance = sample.T @ sample / len(sample) + RIDGE * torch.eye(len(mean))
+    told, usual = torch.zeros(2, len(evidence.usual), len(mean))
+    tells, without = torch.zeros(2, len(evidence.usual))
+    for look in seen:
+        x = (look.fine.flatten(1).float().T - mean) / std
+        logits = logits_of(evidence, look.cells[0])[0].relu().flatten(1)
+        tell = (logits > SEED * logits.amax(1, keepdim=True)) * look.tags[:, None]
+        told, tells = told + tell.float() @ x, tells + tell.sum(1)
+        usual, without = usual + torch.outer(1 - look.tags, x.mean(0)), without + 1 - look.tags
+    apart = told / tells.clamp(min=1)[:, None] - usual / without.clamp(min=1)[:, None]
+    ways = torch.linalg.solve(variance, apart.T).T / std
+    scores = [ways @ look.fine.flatten(1).float() for look in seen]
+    tags = torch.stack([look.tags for look in seen]) > 0
+    alone = tags & (tags.sum(1, keepdim=True) == 1)
+    there = torch.where(alone.sum(0) >= ALONE, alone, tags)
+    for k in ((tells > 0) & (without > 0)).nonzero()[:, 0].tolist():
+        found, alarms = (
+            torch.cat([scores[n][k] for n in part[:, k].nonzero()[:, 0].tolist()]).sort().values
+            for part in (there, ~tags)
+        )
+        evidence.direction[k] = ways[k].to(device)
+        end = end_of(found, alarms)
+        ends = (int(share * len(alarms)) for share in (1 - UNSURE * (1 - end), end))
+        evidence.band[k] = alarms[list(ends)].to(device)
+
+
+def end_of(found: Float[Tensor, "m"], alarms: Float[Tensor, "a"]) -> float:
+    """The quantile of ``alarms`` where what is usual ends: sorted scores of the cells of pictures
+    without a class, as ``found`` are of those with it.
+
+    >>> usual = torch.linspace(0, 1, 10001)
+    >>> end_of(torch.cat([usual, torch.full((300,), 0.991)]).sort().values, usual)
+    0.99
+    """
+    shares = torch.tensor(QUANTILES, dtype=torch.double)
+    cuts = alarms[(shares * len(alarms)).long()]
+    beyond = 1 - torch.searchsorted(found, cuts, right=True) / len(found)
+    return QUANTILES[int((beyond - 2 * (1 - shares)).argmax())]
 
 
 def fit_probe(seen: Sequence[Looked]) -> Callable[[Tensor], Tensor]:
