@@ -197,7 +197,8 @@ class PseudoSettings(Checked, group="pseudo"):
     picture that was corrected as a whole weighs so much more than one that was not."""
     local_margin: NotNegative = 1
     """Points of average precision by which local evidence may tell a class's tags worse than the
-    whole picture does, and yet make its labels."""
+    whole picture does, and yet make its labels; five at least where pictures without any tag show
+    what is usual."""
     relabel_after: Share = 0.6
     """Part of the training after which labels are made anew, once: of whole pictures, from several
     views of the network's average, where it is sure. From then on they are the labels there. 0:

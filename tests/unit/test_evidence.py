@@ -195,6 +195,18 @@ def overlap(masks: torch.Tensor, truth: torch.Tensor, stride: int) -> float:
     return ((guess & spot).sum() / (guess | spot).sum()).item()
 
 
+def test_what_resembles_does_not_hang_on_the_precision_of_a_training():
+    found = evidence(2)
+    found.direction[0, :2] = torch.tensor([1.0, -1.0])
+    found.band[0] = torch.tensor([0.10, 0.12])
+    fine = torch.full((1, 6, 1, 2), 30.0)
+    fine[0, 0] += torch.tensor([0.09, 0.13])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        strengths = found.resembling(fine)
+    assert strengths[0, 0, 0, 0] == 0
+    assert strengths[0, 0, 0, 1] > LEVEL
+
+
 def test_what_resembles_reaches_beyond_the_cells_that_tell(monkeypatch):
     image, tags, truth = spotted()
     found = evidence(2)

@@ -100,7 +100,8 @@ class LocalEvidence(nn.Module):
     def resembling(self, fine: Float[Tensor, "b e y x"]) -> Float[Tensor, "b n y x"]:
         """How much each cell is like those that tell a class, in [0, 1]: 0 up to the first end of
         the class's band, `LEVEL` at the second."""
-        distance = F.conv2d(fine, self.direction[..., None, None]).float()
+        with torch.autocast(fine.device.type, enabled=False):  # a band is narrow beside distances
+            distance = F.conv2d(fine.float(), self.direction[..., None, None])
         first, second = self.band[:, :, None, None].unbind(1)
         part = (distance - first) / (second - first).clamp(min=1e-6)
         return (LEVEL * part).clamp(0, 1)
