@@ -11,7 +11,9 @@ finds all that differs from the usual as those do.
 
 Papers: patch features of frozen networks, PatchCore (Roth et al., 2022), section 3.1;
 log-sum-exp pooling, From Image-level to Pixel-level Labeling (Pinheiro and Collobert, 2015),
-section 3.2. That every cell of a picture without the class is an example against it is ours.
+section 3.2; The Use of Multiple Measurements in Taxonomic Problems (Fisher, 1936) for the
+discriminant. That every cell of a picture without the class is an example against it is ours, and
+so is what resembles the cells that tell (docs/log.md, 70).
 """
 
 import math

@@ -101,7 +101,7 @@ class Segmenter(nn.Module):
         return Sizes() if self.tag_head is None else Sizes(crop, round(LARGER * crop))
 
     def local_evidence(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"] | None:
-        """Logits of local evidence (stride 8), which training alone looks for."""
+        """Strengths of local evidence (stride 4 or 8), which training alone looks for."""
         return self.evidence((image - self.mean) / self.std) if self.evidence else None
 
     @classmethod
