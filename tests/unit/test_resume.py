@@ -5,10 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import tiny
+from wsfcn.checkpoint import load_checkpoint
 from wsfcn.cli import main
 from wsfcn.errors import SettingError
+from wsfcn.models.evidence import SINCE
 from wsfcn.training import checks
 from wsfcn.training.run import train
 
@@ -49,6 +52,32 @@ def test_what_does_not_fit_the_checkpoint_is_refused(root, short, tmp_path, chan
         root = copy
     with pytest.raises(SettingError, match=message):
         train(tiny.settings(root, short, **change), short)
+
+
+def test_a_run_of_an_earlier_version_goes_on(root, tmp_path):
+    """Its network, and the average of it, know nothing of what resembles the cells that tell."""
+    settings = tiny.settings(
+        root, tmp_path / "run", optim={"epochs": 1, "average": 0.9}, model={"evidence": True}
+    )
+    run = train(settings)
+    last = run / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    assert without_newer(content) >= len(SINCE)
+    torch.save(content, last)
+    assert not load_checkpoint(last).model.evidence.resembles
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--resume", str(run), "--optim.epochs", "2"])
+    assert not exit_.value.code
+    assert sorted(losses(run)) == list(range(2 * STEPS))
+
+
+def without_newer(content: dict) -> int:
+    """Take out of a checkpoint what networks lacked before; how many values that were."""
+    newer = [name for name in content if str(name).endswith(tuple(f"evidence.{n}" for n in SINCE))]
+    for name in newer:
+        del content[name]
+    inner = (value for value in content.values() if isinstance(value, dict))
+    return len(newer) + sum(map(without_newer, inner))
 
 
 def test_a_used_folder_is_not_overwritten_unasked(root, short):

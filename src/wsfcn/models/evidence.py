@@ -29,6 +29,8 @@ from wsfcn.maps import resize, size_of
 from wsfcn.models.folding import fold_norms
 
 HIDDEN = 64
+SINCE = ("direction", "band")
+"""What networks of earlier versions lack; nothing resembles the cells that tell there."""
 LEVEL = 0.55
 """Strength of what is at the end of the usual; labels are cut there by default."""
 
@@ -127,8 +129,7 @@ class LocalEvidence(nn.Module):
         return torch.cat([torch.zeros_like(self.local[:1]), self.local])
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        """Networks of earlier versions have neither ``direction`` nor ``band``."""
-        for name in ("direction", "band"):
+        for name in SINCE:
             state_dict.setdefault(prefix + name, torch.zeros_like(getattr(self, name)))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
