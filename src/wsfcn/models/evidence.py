@@ -5,9 +5,9 @@ without it show just as well. A network that is trained end to end spreads what 
 picture over its deep features, so that the whole object answers for the lesion. Here the features
 are those of a frozen copy of the backbone's first stages (strides 4, 8 and 16), which see no more
 than a neighbourhood and never learn to see more. Two things are fitted to them before the training,
-in `training/evidence.py`: a small perceptron over single cells, and where pictures are alike a
-linear discriminant. The first finds the cells that tell a class best, which are few; the second
-finds all that differs from the usual as those do.
+in `training/evidence.py`: a small perceptron over single cells, and where pictures are alike and
+some have no tag, a linear discriminant. The first finds the cells that tell a class best, which
+are few; the second finds all that differs from the usual as those do.
 
 Papers: patch features of frozen networks, PatchCore (Roth et al., 2022), section 3.1;
 log-sum-exp pooling, From Image-level to Pixel-level Labeling (Pinheiro and Collobert, 2015),
@@ -75,22 +75,20 @@ class LocalEvidence(nn.Module):
 
         ``image`` is normalised as the backbone takes it.
         """
-        fine, *maps = self.eyes(image)
-        shown = [mean_around(each) for each in maps]
-        grid = size_of(maps[0])
-        cells = torch.cat([resize(each, grid, align_corners=False) for each in shown], 1)
-        sharp = resize(maps[0], size_of(fine), align_corners=False)
-        return cells, torch.cat([mean_around(fine), sharp], 1)
+        maps = self.eyes(image)
+        return coarser(maps), finer(maps)
 
     def cells(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d y x"]:
         """The first of what a `look` gives."""
-        return self.look(image)[0]
+        return coarser(self.eyes(image))
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"]:
         """Strengths, none below 0: on the grid of stride 4 of what resembles the cells that tell,
         where that was fitted, and otherwise on the grid of stride 8 of these."""
-        cells, fine = self.look(image)
-        return self.resembling(fine) if self.resembles else self.telling(cells).relu()
+        maps = self.eyes(image)
+        return (
+            self.resembling(finer(maps)) if self.resembles else self.telling(coarser(maps)).relu()
+        )
 
     @property
     def resembles(self) -> bool:
@@ -132,6 +130,19 @@ class LocalEvidence(nn.Module):
         for name in SINCE:
             state_dict.setdefault(prefix + name, torch.zeros_like(getattr(self, name)))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def coarser(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b d y x"]:
+    """Of maps of strides 4, 8 and 16 the last two, each cell the mean of 3 x 3, at stride 8."""
+    shown = [mean_around(each) for each in maps[1:]]
+    return torch.cat([resize(each, size_of(maps[1]), align_corners=False) for each in shown], 1)
+
+
+def finer(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b e y x"]:
+    """Of maps of strides 4, 8 and 16 the first, each cell the mean of 3 x 3, and the second as it
+    is, at stride 4."""
+    sharp = resize(maps[1], size_of(maps[0]), align_corners=False)
+    return torch.cat([mean_around(maps[0]), sharp], 1)
 
 
 def mean_around(maps: Float[Tensor, "b d y x"]) -> Float[Tensor, "b d y x"]:

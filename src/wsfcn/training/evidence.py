@@ -32,6 +32,7 @@ from wsfcn.evaluation import average_precisions
 from wsfcn.images import reduced
 from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter
+from wsfcn.training.judge import directions
 from wsfcn.types import Classes
 
 MOST, MOST_UNLIKE = 1200, 600
@@ -64,8 +65,8 @@ TRIES, RATE_UNLIKE = 3, 1e-2
 at what rate. From one alone a small thing among much else is found or missed by chance."""
 QUANTILES = (0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998)
 """Of the cells of pictures without a class: where what resembles the class may begin."""
-SEED, RIDGE = 0.55, 0.1
-"""Part of a picture's strongest logit above which a cell tells; what is added to each variance."""
+SEED = 0.55
+"""Part of a picture's strongest logit above which a cell tells."""
 UNSURE = 2
 """How many times as many cells of pictures without a class as are wrong are unsure or wrong."""
 ALONE = 10
@@ -377,8 +378,6 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
     device = evidence.direction.device
     sample = torch.cat([look.fine.flatten(1)[:, ::7] for look in seen], 1).float().T
     mean, std = sample.mean(0), sample.std(0) + 1e-3
-    sample = (sample - mean) / std
-    variance = sample.T @ sample / len(sample) + RIDGE * torch.eye(len(mean))
     told, usual = torch.zeros(2, len(evidence.usual), len(mean))
     tells, without = torch.zeros(2, len(evidence.usual))
     for look in seen:
@@ -388,7 +387,7 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
         told, tells = told + tell.float() @ x, tells + tell.sum(1)
         usual, without = usual + torch.outer(1 - look.tags, x.mean(0)), without + 1 - look.tags
     apart = told / tells.clamp(min=1)[:, None] - usual / without.clamp(min=1)[:, None]
-    ways = torch.linalg.solve(variance, apart.T).T / std
+    ways = directions((sample - mean) / std, apart.T).T / std
     scores = [ways @ look.fine.flatten(1).float() for look in seen]
     tags = torch.stack([look.tags for look in seen]) > 0
     alone = tags & (tags.sum(1, keepdim=True) == 1)

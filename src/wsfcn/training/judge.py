@@ -209,7 +209,12 @@ def discriminant(
     x: Float[Tensor, "m d"], masked: Float[Tensor, "m n"], others: Bool[Tensor, "m n"]
 ) -> Float[Tensor, "d n"]:
     """A direction a class from other cells' mean to the masked cells'; 0 for one without masks."""
-    covariance = x.T @ x / len(x) + RIDGE * torch.eye(x.shape[1])
     means = [x.T @ weights / weights.sum(0).clamp(min=1e-9) for weights in (masked, others.float())]
     apart = (means[0] - means[1]) * (masked.sum(0) > 0)
+    return directions(x, apart)
+
+
+def directions(x: Float[Tensor, "m d"], apart: Float[Tensor, "d n"]) -> Float[Tensor, "d n"]:
+    """Directions that tell best what lies ``apart``, among standardised cells such as ``x``."""
+    covariance = x.T @ x / len(x) + RIDGE * torch.eye(x.shape[1])
     return torch.linalg.solve(covariance, apart)
