@@ -511,6 +511,18 @@ def test_tags_of_local_classes_are_told_by_the_masks():
     assert (prediction.scores[:, 0].sigmoid() <= largest + 1e-4).all()
 
 
+def test_where_the_usual_was_seen_masks_and_the_whole_must_both_tell():
+    model, data = build().eval(), batch()
+    assert model.evidence is not None
+    from_deep = model(data.image).scores
+    model.evidence.local.fill_(True)
+    from_masks = model(data.image).scores
+    model.evidence.direction[0] = 1
+    scores = model(data.image).scores
+    assert torch.equal(scores[:, 0], torch.minimum(from_deep, from_masks)[:, 0])
+    assert torch.equal(scores[:, 1:], from_masks[:, 1:])
+
+
 def test_it_can_be_switched_off_and_needs_activations():
     assert build(evidence=False).evidence is None
     assert build(scoring="masks").evidence is None

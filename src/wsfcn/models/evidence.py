@@ -91,9 +91,14 @@ class LocalEvidence(nn.Module):
         )
 
     @property
+    def has_direction(self) -> Bool[Tensor, "_"]:
+        """Classes of which something may resemble the cells that tell."""
+        return self.direction.abs().amax(1) > 0
+
+    @property
     def resembles(self) -> bool:
         """Whether maps show what resembles the cells that tell."""
-        return bool(self.direction.any())
+        return bool(self.has_direction.any())
 
     def telling(self, cells: Float[Tensor, "b d y x"]) -> Float[Tensor, "b n y x"]:
         """Logits: how much each cell tells each class."""

@@ -150,11 +150,13 @@ class Segmenter(nn.Module):
             activations = self.tag_head(deep).float()
             scores = activations.mean((2, 3))
             if self.evidence and not self.training:
-                # What is small hardly moves a mean: there the masks themselves tell.
+                # What is small hardly moves a mean: there the masks themselves tell. Where pictures
+                # without any tag have shown what is usual, both must.
                 strongest = F.avg_pool2d(logits.softmax(1)[:, 1:], 3, 1, 1).amax((2, 3))
                 strongest = strongest.clamp(1e-4, 1 - 1e-4)
                 odds = torch.log(strongest / (1 - strongest))
-                scores = torch.where(self.evidence.local, odds, scores)
+                both = torch.minimum(odds, scores).where(self.evidence.has_direction, odds)
+                scores = both.where(self.evidence.local, scores)
             return Prediction(logits, scores, activations, self.background)
         scores = image_scores(logits, power=self.focal_power, floor=self.focal_floor)
         return Prediction(logits, scores, background=self.background)
