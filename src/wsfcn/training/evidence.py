@@ -406,9 +406,9 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
             evidence.band[k, n] = max(cut_at(alarms, share), cut_at(single, SINGLE * share))
 
 
-def median_around(maps: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:
+def median_around(values: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:
     """Each cell the median of 3 x 3; beyond the edge its cells go on."""
-    padded = F.pad(maps[None], [1] * 4, mode="replicate")[0]
+    padded = F.pad(values[None], [1] * 4, mode="replicate")[0]
     return padded.unfold(0, 3, 1).unfold(1, 3, 1).flatten(2).median(-1).values
 
 
@@ -431,8 +431,8 @@ def end_of(found: Float[Tensor, "m"], alarms: Float[Tensor, "a"]) -> float:
     without a class, as ``found`` are of those with it.
 
     There the share of cells found beyond it exceeds twice that of false alarms by most. Where that
-    has several maxima, the strictest counts: pictures of sick leaves differ a little as a whole,
-    and their lesions much.
+    has several maxima above 0, the strictest counts: pictures of sick leaves differ a little as a
+    whole, and their lesions much.
 
     >>> usual = torch.linspace(0, 1, 10001)
     >>> lesions, leaves = torch.full((300,), 0.991), torch.full((3000,), 0.955)
