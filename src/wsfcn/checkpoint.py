@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from wsfcn.checked import shortened
-from wsfcn.config import TrainSettings, from_dict, to_dict
+from wsfcn.config import TrainSettings, from_dict, of_their_time, to_dict
 from wsfcn.errors import CheckpointError, WsfcnError
 from wsfcn.files import atomic
 from wsfcn.models.evidence import SINCE
@@ -123,6 +123,7 @@ def _read(path: str | PathLike[str]) -> dict[str, Any]:
             f"{path}: not a WS-FCN checkpoint; published weights are taken in by `wsfcn import`"
         )
     check_header(path, content["wsfcn"])
+    content["wsfcn"]["settings"] = of_their_time(content["wsfcn"]["settings"])
     weights = content.get("state_dict")
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()

@@ -5,6 +5,7 @@ Settings stop at the builders: layers and functions take plain arguments. A fiel
 its rule, and `checked` holds all of them to it.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -127,6 +128,9 @@ class ModelSettings(Checked, group="model"):
     frozen: Literal["first", "all"] = "first"
     """What of the backbone never learns: its `first` layers, up to `frozen_stride`, or `all` of it,
     which then needs no gradients and keeps no activations."""
+    middle: bool = True
+    """Join the feature of stride 8 to the shallow one, of stride 4 (not in the paper), where an
+    EfficientNet-Lite or timm's model has both: small things show there."""
     width: Annotated[int, Meta(ge=2, le=8192)] = 48
     """Channels of context, fusion and head (256 in the paper)."""
     context: Literal["fca", "aspp", "none"] = "fca"
@@ -430,6 +434,23 @@ def preset_settings(name: str, **changes: Any) -> PredictSettings:
     if name not in PRESETS:
         raise SettingError(f"no preset '{name}'.{did_you_mean(name, list(PRESETS))}")
     return from_dict(PredictSettings, to_dict(PRESETS[name]) | to_dict(changes))
+
+
+SINCE = {"model": {"middle": False}}
+"""Settings that networks of earlier versions do not name, as they were built."""
+
+
+def of_their_time(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in their plain form, as they were noted with a network, with what was added since.
+
+    >>> of_their_time({"model": {"width": 8}})
+    {'model': {'middle': False, 'width': 8}}
+    """
+    complete = dict(settings)
+    for name, values in SINCE.items():
+        if isinstance(complete.get(name), dict):
+            complete[name] = values | complete[name]
+    return complete
 
 
 def to_dict(settings: Any) -> Any:

@@ -28,6 +28,7 @@ WSFCN = ModelSettings(
     stride=8,
     frozen_stride=2,
     drop_path=0.0,
+    middle=False,
     width=256,
     context="fca",
     kernels=(1, 3, 5, 7),

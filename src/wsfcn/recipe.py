@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from wsfcn.checked import obeying, rules, shortened
-from wsfcn.config import PredictSettings, TrainSettings
+from wsfcn.config import PredictSettings, TrainSettings, of_their_time
 from wsfcn.errors import DataError, SettingError, did_you_mean
 from wsfcn.files import read_text
 
@@ -52,7 +52,7 @@ def settings_of_run(run: Path) -> dict[str, Any]:
     SettingError, DataError.
     """
     folder = run_folder(run)
-    settings = read_recipe(folder / "settings.yaml")
+    settings = of_their_time(read_recipe(folder / "settings.yaml"))
     return settings | {
         "run": (settings.get("run") or {}) | {"out": str(folder), "overwrite": False}
     }

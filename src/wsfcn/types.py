@@ -137,13 +137,20 @@ class Prediction(NamedTuple):
     """What a segmenter gives: class logits on the shallow grid, and image-level scores.
 
     ``activations`` are class activation maps on the deep grid, where the scores are their means.
-    Without a ``background`` its logit is so low that its mask is 0.
+    Without a ``background`` its logit is so low that its mask is 0. An ``offset`` is what was added
+    to the logits that were ``learned``, so that rare classes begin early enough.
     """
 
     logits: Float[Tensor, "b c h w"]
     scores: Float[Tensor, "b c-1"]
     activations: Float[Tensor, "b c-1 y x"] | None = None
     background: bool = True
+    offset: Float[Tensor, "c 1 1"] | None = None
+
+    @property
+    def learned(self) -> Float[Tensor, "b c h w"]:
+        """The logits without the offset."""
+        return self.logits if self.offset is None else self.logits - self.offset
 
 
 class Losses(NamedTuple):

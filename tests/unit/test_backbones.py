@@ -6,6 +6,7 @@ import torch
 
 from wsfcn.config import ModelSettings
 from wsfcn.errors import CheckpointError, SettingError
+from wsfcn.maps import resize
 from wsfcn.models.backbones import build_backbone
 from wsfcn.models.segmenter import build_segmenter
 
@@ -36,6 +37,29 @@ def test_features_have_the_stated_channels_and_strides(name, stride):
         # Models differ in how they round a side that is no multiple of the stride.
         assert feature.shape[2] == pytest.approx(75 / step, abs=1)
         assert feature.shape[3] == pytest.approx(96 / step, abs=1)
+
+
+@pytest.mark.parametrize(("name", "stride"), CASES)
+def test_the_feature_of_stride_8_joins_the_shallow_one_where_there_is_one(name, stride):
+    torch.manual_seed(0)
+    plain = build_backbone(name, "none", stride).eval()
+    torch.manual_seed(0)
+    both = build_backbone(name, "none", stride, middle=True).eval()
+    image = torch.rand(1, 3, 75, 96)
+    with torch.inference_mode():
+        one, other = plain(image), both(image)
+    count = plain.shallow_channels
+    assert torch.equal(other.shallow[:, :count], one.shallow)
+    assert torch.equal(other.deep, one.deep)
+    assert other.shallow.shape[1] == both.shallow_channels
+    has_both = not name.startswith(("vgg", "vit", "eva"))
+    assert (both.shallow_channels > count) == has_both
+    if has_both and not hasattr(both, "channels_last"):
+        stages = [both.net.conv_stem, both.net.bn1, *both.net.blocks[:3]]
+        with torch.inference_mode():
+            middle = torch.nn.Sequential(*stages)(image)
+        expected = resize(middle, (19, 24), align_corners=False)
+        assert torch.equal(other.shallow[:, count:], expected)
 
 
 @pytest.mark.parametrize(("name", "stride"), [("lite0", 16), ("lite1", 8), ("lite2", 32)])

@@ -14,9 +14,10 @@ from wsfcn.files import write_lines
 from wsfcn.method.pseudo import Candidates, banded_labels
 from wsfcn.method.step import local_masks, make_labels, training_losses
 from wsfcn.models.backbones import build_eyes
-from wsfcn.models.evidence import LEVEL, LocalEvidence, evidence_loss, log_mean_exp
+from wsfcn.models.evidence import FADING, LEVEL, SINCE, LocalEvidence, evidence_loss, log_mean_exp
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training import evidence as fitting
+from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.evidence import (
     Looked,
     best_head,
@@ -175,7 +176,7 @@ def test_it_learns_the_spot_and_not_the_leaf(monkeypatch):
     image, tags, truth = spotted()
     found = evidence(2)
     seen = looks(found, image, tags)
-    fit_head(found, seen, seed=0)
+    fit_head(found, seen, 0, fitting.RATE)
     masks = found.masks(found(image), tags)[:, 1]
     assert overlap(masks, truth, 8) > 0.4
     leaf = 12 * 12 * 4  # cells of the leaf in the four tagged pictures
@@ -287,10 +288,12 @@ def test_a_network_of_an_earlier_version_shows_the_cells_that_tell():
     old, new = evidence(), evidence()
     new.direction.fill_(1)
     state = old.state_dict()
-    for name in ("direction", "band"):
+    new.cut.fill_(-30)
+    for name in SINCE:
         del state[name]
     new.load_state_dict(state)
     assert not new.resembles
+    assert not new.offset.any()
 
 
 def test_pictures_are_alike_where_each_has_some_of_its_kind():
@@ -346,7 +349,7 @@ def test_of_several_fits_the_one_that_tells_the_tags_best_is_kept(monkeypatch):
         return np.array([next(told)])
 
     monkeypatch.setattr(fitting, "precisions_of", precisions)
-    best_head(found, seen, seen, 0)
+    best_head(found, seen, seen, 0, fitting.RATE)
     assert torch.equal(found.head[0].weight, heads[1])
     assert not torch.equal(heads[1], heads[2])
 
@@ -521,6 +524,126 @@ def test_where_the_usual_was_seen_masks_and_the_whole_must_both_tell():
     scores = model(data.image).scores
     assert torch.equal(scores[:, 0], torch.minimum(from_deep, from_masks)[:, 0])
     assert torch.equal(scores[:, 1:], from_masks[:, 1:])
+
+
+def seen_at(margins: list[float], there: list[bool], count: int = 100) -> LocalEvidence:
+    """Local evidence that was shown a picture with ``count`` cells of each of these odds of its
+    first class, and none of its second."""
+    found = evidence()
+    found.local.fill_(True)
+    found.direction.fill_(1)
+    cells = torch.tensor(margins).float().repeat_interleave(count)[None, None, None]
+    truth = torch.tensor(there).repeat_interleave(count)[None, None, None]
+    known = torch.tensor([True, False])[None, :, None, None].expand(1, 2, 1, cells.shape[-1])
+    found.move_cuts(cells.expand_as(known), truth.expand_as(known), known)
+    return found
+
+
+def test_a_class_begins_where_its_cells_are_best_told_from_others():
+    # Of a rare class every probability is below a half; the cells with the two highest are its own.
+    found = seen_at([-3, -4, -6, -6.5, -7], [True, True, False, False, False])
+    cut = found.cut[0].item() / 10
+    assert -6 < cut < -4
+    assert found.offset.tolist() == [0, pytest.approx(-cut), 0]
+
+
+def test_a_cell_of_a_class_that_is_silent_weighs_more_the_rarer_it_is():
+    found = seen_at([-3, -4, -6, -7], [True, False, False, False])
+    assert found.rarity.tolist() == [1, pytest.approx(2), 1]
+    rarest = seen_at([-3] + 999 * [-7], [True] + 999 * [False])
+    rarest.cut[0] = -30
+    assert rarest.rarity[1].item() == pytest.approx(10)
+    loud = seen_at([3, -4, -6, -7], [True, False, False, False])
+    assert loud.rarity.tolist() == [1, 1, 1]
+
+
+def test_a_class_that_begins_well_enough_begins_no_earlier():
+    # All of its cells from -1 on, but two thirds of them from 0 on: more than half as good.
+    assert seen_at([2, 1, -0.5, -7], [True, True, True, False]).cut[0] == 0
+
+
+def test_a_class_that_is_seen_everywhere_begins_later():
+    assert seen_at([3, 0.5, -5], [True, False, False]).cut[0] > 5
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_a_class_that_is_not_told_yet_begins_where_it_did(few):
+    # A fiftieth of a picture at least, and told better than by calling every cell of the class.
+    if few:
+        found = seen_at([-3] + 99 * [-7], [True] + 99 * [False])
+    else:
+        found = seen_at([-5, -4.8, -4.6], [True, False, False])
+    assert found.cut[0] == 0
+
+
+def test_what_was_counted_fades():
+    found = seen_at([-3, -7], [True, False])
+    nothing = torch.zeros(1, 2, 1, 1)
+    found.move_cuts(nothing, nothing > 0, nothing > 0)
+    assert found.margins[0].sum(1).tolist() == [pytest.approx(FADING / 2)] * 2
+
+
+def test_of_classes_that_nothing_resembles_none_begins_elsewhere():
+    found = evidence()
+    found.local.fill_(True)
+    cells = torch.tensor([-3.0, -7.0]).repeat_interleave(100).expand(1, 2, 1, -1)
+    found.move_cuts(cells, cells > -5, cells < 0)
+    assert not found.cut.any()
+
+
+def test_cuts_move_in_a_step_and_the_cross_entropy_does_not_see_them():
+    model, data = build().eval(), batch()
+    assert model.evidence is not None
+    evidence = model.evidence
+    evidence.local.fill_(True)
+    plain = model(data.image)
+    evidence.cut.fill_(20)
+    moved = model(data.image)
+    odds = (each.logits[:, 1] - each.logits[:, 0] for each in (moved, plain))
+    assert torch.allclose(next(odds) - next(odds), torch.tensor(-2.0), atol=1e-4)
+    assert torch.allclose(moved.learned, plain.logits, atol=1e-5)
+    losses = []
+    for cut in (0, 20):
+        evidence.cut.fill_(cut)
+        settings = PseudoSettings(dice=0, pamr_iterations=0)
+        losses.append(training_losses(model, data, settings, warm=True).masks.item())
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    evidence.direction.fill_(1)
+    evidence.band[0] = torch.tensor([-1e4, -1e4 + 1])
+    training_losses(model, data, PseudoSettings(), warm=True)
+    assert evidence.margins[0, 0].sum() == pytest.approx(data.tags.sum().item())
+
+
+def test_what_people_said_goes_before_local_evidence_where_a_class_begins():
+    model, data = build().eval(), batch()
+    assert model.evidence is not None
+    model.evidence.local.fill_(True)
+    model.evidence.direction.fill_(1)
+    model.evidence.band[0] = torch.tensor([-1e4, -1e4 + 1])  # it is everywhere, that says
+    corrected = torch.full((4, 96, 96), 255, dtype=torch.uint8)
+    corrected[0], corrected[2, :48] = 0, 1
+    said = data._replace(corrected=corrected)
+    training_losses(model, said, PseudoSettings(), warm=True)
+    assert model.evidence.margins[0].sum(1).tolist() == [pytest.approx(1)] * 2
+
+
+def test_the_average_of_a_network_begins_classes_where_the_network_does():
+    found = seen_at([-3, -7], [True, False])
+    average = torch.zeros_like(found.cut)
+    MovingAverage(0.998).update([average], [found.cut], 1000)
+    assert torch.equal(average, found.cut)
+
+
+def test_of_a_class_that_begins_early_the_whole_must_be_surer():
+    model, data = build().eval(), batch()
+    assert model.evidence is not None
+    from_deep = model(data.image).scores
+    model.evidence.local.fill_(True)
+    model.evidence.direction[0] = 1
+    model.evidence.cut[0] = -90  # its masks say that it is everywhere
+    scores = model(data.image).scores[:, 0]
+    assert torch.allclose(scores, from_deep[:, 0] - math.log(9))
+    assert torch.logit(torch.tensor(0.1)).item() == pytest.approx(-math.log(9))
 
 
 def test_it_can_be_switched_off_and_needs_activations():

@@ -25,7 +25,7 @@ STEPS = 20
 def losses(folder: Path) -> dict[str, list[float]]:
     """Losses of tags and masks of each step; the masks' set in after five."""
     root = tiny.scenes(folder / "scenes", steps=STEPS // 2)
-    model = {"backbone": "efficientnet_lite0", "weights": "imagenet"}
+    model = {"backbone": "efficientnet_lite0", "weights": "imagenet", "middle": False}
     out = train(tiny.settings(root, folder / "run", model=model))
     with (out / "metrics.csv").open(newline="") as file:
         rows = [row for row in DictReader(file) if row["loss/total"]]

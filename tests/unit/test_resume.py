@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 import tiny
 from wsfcn.checkpoint import load_checkpoint
@@ -55,14 +56,20 @@ def test_what_does_not_fit_the_checkpoint_is_refused(root, short, tmp_path, chan
 
 
 def test_a_run_of_an_earlier_version_goes_on(root, tmp_path):
-    """Its network, and the average of it, know nothing of what resembles the cells that tell."""
+    """Its network, and the average of it, know nothing of what resembles the cells that tell, and
+    its settings do not say which feature is shallow."""
+    model = {"evidence": True, "middle": False}
     settings = tiny.settings(
-        root, tmp_path / "run", optim={"epochs": 1, "average": 0.9}, model={"evidence": True}
+        root, tmp_path / "run", optim={"epochs": 1, "average": 0.9}, model=model
     )
     run = train(settings)
+    noted = yaml.safe_load((run / "settings.yaml").read_text())
+    del noted["model"]["middle"]
+    (run / "settings.yaml").write_text(yaml.safe_dump(noted))
     last = run / "checkpoints" / "last.ckpt"
     content = torch.load(last, weights_only=True)
     assert without_newer(content) >= len(SINCE)
+    del content["wsfcn"]["settings"]["model"]["middle"]
     torch.save(content, last)
     assert not load_checkpoint(last).model.evidence.resembles
     with pytest.raises(SystemExit) as exit_:

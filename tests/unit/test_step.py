@@ -134,6 +134,8 @@ def test_mask_loss_by_hand():
     # Three labelled pixels: weights 1/4, 1/4, 2/4; the unlabelled one counts as 0.
     assert mask_loss(logits, labels) == pytest.approx((log2 * (1 / 4)).item())
     assert mask_loss(logits, labels, 0.0) == pytest.approx((log2 * 3 / 4).item())
+    rarity = torch.tensor([1.0, 5.0])
+    assert mask_loss(logits, labels, 0.0, rarity) == pytest.approx((log2 * 7 / 4).item())
     assert complete(labels, tags)
     # A tagged class without a pixel, until it is shown elsewhere.
     assert not complete(torch.zeros_like(labels), tags)

@@ -12,7 +12,7 @@ import msgspec
 import torch
 
 from wsfcn.checkpoint import Checkpoint, check_header, header, rebuilt
-from wsfcn.config import ModelSettings, TrainSettings
+from wsfcn.config import ModelSettings, TrainSettings, of_their_time
 from wsfcn.errors import CheckpointError, DataError
 from wsfcn.files import atomic, read_bytes
 from wsfcn.models.segmenter import Segmenter
@@ -69,6 +69,7 @@ def load_pretrained(folder: str | PathLike[str]) -> Checkpoint:
     if not isinstance(about, dict) or about.get("library") != "wsfcn":
         raise CheckpointError(f"{folder / CONFIG}: the configuration of another library's model")
     check_header(folder / CONFIG, about)
+    about["settings"] = of_their_time(about["settings"])
     weights = read_tensors(folder / WEIGHTS)
     if any(not torch.isfinite(value).all() for value in weights.values()):
         raise CheckpointError(f"{folder / WEIGHTS}: its weights are not finite")

@@ -17,12 +17,15 @@ def tag_loss(scores: Float[Tensor, "b n"], tags: Float[Tensor, "b n"]) -> Float[
 
 
 def mask_loss(
-    logits: Float[Tensor, "b c h w"], labels: Int[Tensor, "b h w"], balance: float = 1.0
+    logits: Float[Tensor, "b c h w"],
+    labels: Int[Tensor, "b h w"],
+    balance: float = 1.0,
+    rarity: Float[Tensor, "c"] | None = None,
 ) -> Float[Tensor, "b"]:
     """Class-balanced cross-entropy of each picture against its labels (AE, section 3.2).
 
     A pixel of class k weighs ((N - N_k) / (1 + N)) ** balance, with N_k of the picture's N labelled
-    pixels; the loss is the mean over all pixels.
+    pixels; the loss is the mean over all pixels. ``rarity`` is a further weight of each class.
     """
     labelled = labels != IGNORE
     safe = labels.where(labelled, 0)
@@ -32,6 +35,8 @@ def mask_loss(
     weights = (
         ((total - sizes) / (1 + total)).pow(balance).gather(1, safe.flatten(1)).view(safe.shape)
     )
+    if rarity is not None:
+        weights = weights * rarity[safe]
     loss = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
     return (weights * loss).mean((1, 2))
 

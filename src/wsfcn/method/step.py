@@ -31,6 +31,7 @@ from wsfcn.method.pseudo import (
     pseudo_labels,
     shares,
 )
+from wsfcn.models.evidence import LEVEL
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.refine.pamr import pamr
 from wsfcn.types import IGNORE, Batch, Losses, Prediction
@@ -65,11 +66,14 @@ def training_losses(
         taught = teacher(batch.image) if teacher else prediction
         taught = taught if prior is None else beyond(taught, prior)
     local = local_masks(model, batch)
+    if local:
+        begin_where_told(model, batch, taught, local)
     labels, coverage = trusted_labels(batch, taught, settings, own_share, local)
-    logits = resize(prediction.logits, size_of(labels), align_corners=True)
-    from_masks = mask_loss(logits, labels, settings.balance).mean()
+    learned = resize(prediction.learned, size_of(labels), align_corners=True)
+    rarity = model.evidence.rarity if local and model.evidence else None
+    from_masks = mask_loss(learned, labels, settings.balance, rarity).mean()
     if local and settings.dice:
-        from_masks = from_masks + settings.dice * dice_loss(logits, labels, local.classes)
+        from_masks = from_masks + settings.dice * dice_loss(learned, labels, local.classes)
     if batch.corrected is not None:
         from_people = said_loss(prediction, batch.corrected, settings.dice)
         from_masks = from_masks + settings.corrected_weight * from_people
@@ -120,7 +124,7 @@ def said_loss(
     who = (corrected != IGNORE).flatten(1).any(1).nonzero()[:, 0]
     if not len(who):
         return prediction.logits.new_zeros(())
-    logits = resize(prediction.logits[who], size_of(corrected), align_corners=True)
+    logits = resize(prediction.learned[who], size_of(corrected), align_corners=True)
     labels = corrected[who].long()
     loss = labelled_loss(logits, labels).mean()
     if dice:
@@ -153,6 +157,33 @@ def local_masks(model: Segmenter, batch: Batch) -> LocalMasks | None:
 
 
 @torch.no_grad()
+def begin_where_told(
+    model: Segmenter, batch: Batch, prediction: Prediction, local: LocalMasks
+) -> None:
+    """Move the cuts of the classes of which pictures without a tag have shown what is usual.
+
+    A cell of a tagged picture is of the class where local evidence says so, or a person did.
+    """
+    evidence = model.evidence
+    assert evidence is not None
+    size = size_of(prediction.logits)
+    there = resize(local.masks, size, align_corners=False)[:, 1:] > LEVEL
+    known = (batch.tags > 0)[..., None, None].expand_as(there)
+    if batch.corrected is not None:
+        said = nearest(batch.corrected, size, align_corners=True).long()[:, None]
+        of_class = said == torch.arange(1, there.shape[1] + 1, device=said.device)[:, None, None]
+        there = torch.where(said == IGNORE, there, of_class)
+    evidence.move_cuts(margins_of(prediction.learned), there, known)
+
+
+def margins_of(logits: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c-1 h w"]:
+    """By how much the logit of each object is above those of all others together: the odds of the
+    class, in logarithms."""
+    share = logits.float().softmax(1)[:, 1:]
+    return torch.logit(share, 1e-6)
+
+
+@torch.no_grad()
 def refined_masks(
     batch: Batch,
     prediction: Prediction,
@@ -162,7 +193,8 @@ def refined_masks(
 ) -> Candidates:
     """What pseudo-labels are cut from: masks or activations without absent classes, refined."""
     grid = size_of(prediction.logits)
-    masks = prediction.logits.softmax(1)
+    # Not those with the offset: what it finds too much would have no label, and go on.
+    masks = prediction.learned.softmax(1)
     if prediction.activations is not None:
         found = activation_masks(prediction.activations, batch.tags)
         found = resize(found, grid, align_corners=False)

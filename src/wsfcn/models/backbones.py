@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from wsfcn.errors import SettingError, did_you_mean
 from wsfcn.models.efficientnet import SCALES, EfficientNetLite, FirstStages
-from wsfcn.models.layers import conv_norm_relu
+from wsfcn.models.layers import conv_norm_relu, joined
 from wsfcn.models.weights import fill, read_file, read_tensors
 from wsfcn.models.wide_resnet import WideResNet38, from_published
 from wsfcn.types import Features
@@ -49,10 +49,18 @@ class TimmBackbone(nn.Module):
 
     The shallow feature has stride 4; the deep one ``stride``, by dilation where the model can be
     dilated, else as the deepest feature that is as fine. A plain vision transformer has no
-    stride 4: its shallow feature comes from a small convolutional stem, which is new.
+    stride 4: its shallow feature comes from a small convolutional stem, which is new. With
+    ``middle`` a feature of stride 8, where there is one, is joined to the model's own of stride 4.
     """
 
-    def __init__(self, name: str, weights: str, stride: int, drop_path: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        weights: str,
+        stride: int,
+        drop_path: float = 0.0,
+        middle: bool = False,
+    ) -> None:
         super().__init__()
         net, dilated = create(name, weights, stride, drop_path)
         self.net: nn.Module = net
@@ -72,9 +80,13 @@ class TimmBackbone(nn.Module):
         # Models of patches take whole patches alone.
         self.multiple = 1 if dilated else max(reductions)
         self.stem: nn.Module | None = None
+        self.middle_index: int | None = None
         if 4 in reductions:
             self.shallow_index = reductions.index(4)
             self.shallow_channels = channels[self.shallow_index]
+            if middle and 8 in reductions:
+                self.middle_index = reductions.index(8)
+                self.shallow_channels += channels[self.middle_index]
         else:
             self.stem = nn.Sequential(
                 conv_norm_relu(3, 32, 3, stride=2), conv_norm_relu(32, 64, 3, stride=2)
@@ -110,8 +122,10 @@ class TimmBackbone(nn.Module):
         deep = self._without_padding(maps[self.deep_index], height, width)
         if self.stem:
             return Features(self.stem(image), deep)
-        shallow = self._without_padding(maps[self.shallow_index], height, width)
-        return Features(shallow, deep)
+        shallow = maps[self.shallow_index]
+        if self.middle_index is not None:
+            shallow = joined(shallow, maps[self.middle_index])
+        return Features(self._without_padding(shallow, height, width), deep)
 
     def _without_padding(
         self, maps: Float[Tensor, "b c y x"], height: int, width: int
@@ -195,15 +209,20 @@ BACKBONES: dict[str, Callable[[str, str, int, float], Backbone]] = {
 """Backbones that are not taken from timm as they are."""
 
 
-def build_backbone(name: str, weights: str, stride: int, drop_path: float = 0.0) -> Backbone:
+def build_backbone(
+    name: str, weights: str, stride: int, drop_path: float = 0.0, middle: bool = False
+) -> Backbone:
     """A backbone by name, with its initial weights: ``imagenet``, ``none`` or a file.
 
-    ``drop_path`` is the rate of stochastic depth, where the backbone has it.
+    ``drop_path`` is the rate of stochastic depth, where the backbone has it. With ``middle`` its
+    feature of stride 8 is joined to the shallow one, in an EfficientNet-Lite or timm's models.
     Raises SettingError where the name, the stride or the weights cannot be had.
     """
+    if name in SCALES:
+        return EfficientNetLite(name, weights, stride, drop_path, middle)
     if name in BACKBONES:
         return BACKBONES[name](name, weights, stride, drop_path)
-    return TimmBackbone(name, weights, stride, drop_path)
+    return TimmBackbone(name, weights, stride, drop_path, middle)
 
 
 def build_eyes(name: str, weights: str) -> tuple[nn.Module, list[int]] | None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsfcn.errors import SettingError
+from wsfcn.models.layers import joined
 from wsfcn.models.weights import fill, load_in_order, packaged_weights, read_tensors
 from wsfcn.types import Features
 
@@ -51,19 +52,28 @@ SHALLOW = 1
 
 
 class EfficientNetLite(nn.Module):
-    """The backbone: features of stride 4, and of ``stride`` by dilation."""
+    """The backbone: features of stride 4, and of ``stride`` by dilation.
+
+    With ``middle`` that of stride 8 is joined to that of stride 4.
+    """
 
     mean = std = (0.5, 0.5, 0.5)
 
-    def __init__(self, name: str, weights: str, stride: int, drop_path: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        weights: str,
+        stride: int,
+        drop_path: float = 0.0,
+        middle: bool = False,
+    ) -> None:
         super().__init__()
         if stride not in (8, 16, 32):
             raise SettingError(f"model.stride: {name} has strides 8, 16 and 32, not {stride}")
         self.net = Net(*SCALES[name], stride, drop_path)
-        self.shallow_channels, self.deep_channels = (
-            self.net.channels[SHALLOW],
-            self.net.channels[-1],
-        )
+        self.middle = middle
+        shallow = self.net.channels[SHALLOW : SHALLOW + 1 + middle]
+        self.shallow_channels, self.deep_channels = sum(shallow), self.net.channels[-1]
         if weights == "imagenet":
             load_in_order(self.net, packaged_weights(name))
         elif weights != "none":
@@ -81,9 +91,10 @@ class EfficientNetLite(nn.Module):
         for stage in self.net.blocks[: SHALLOW + 1]:
             x = stage(x)
         shallow = x
-        for stage in self.net.blocks[SHALLOW + 1 :]:
+        middle = x = self.net.blocks[SHALLOW + 1](x)
+        for stage in self.net.blocks[SHALLOW + 2 :]:
             x = stage(x)
-        return Features(shallow, x)
+        return Features(joined(shallow, middle) if self.middle else shallow, x)
 
 
 class FirstStages(nn.Module):

@@ -27,12 +27,20 @@ from torch.nn import functional as F
 
 from wsfcn.maps import resize, size_of
 from wsfcn.models.folding import fold_norms
+from wsfcn.models.layers import joined
 
 HIDDEN = 64
-SINCE = ("direction", "band")
+SINCE = ("direction", "band", "cut", "margins")
 """What networks of earlier versions lack; nothing resembles the cells that tell there."""
 LEVEL = 0.55
 """Strength of what is at the end of the usual; labels are cut there by default."""
+BINS, PER_NAT = 240, 10
+"""Of the histograms of margins, which are centred on 0: how many, and how many a nat."""
+FADING, FEW, LEAST = 0.99, 0.02, 0.05
+"""What is left after a step of the cells counted; with fewer than the second, in pictures,
+a class begins at 0, and with a lower IoU than the third not before."""
+RAREST = 0.01
+"""Share of cells at which the weight of a class grows no further."""
 
 
 class LocalEvidence(nn.Module):
@@ -41,13 +49,17 @@ class LocalEvidence(nn.Module):
     ``local`` says of which classes the maps make labels; ``usual`` is the mean of the logits'
     maxima in tagged pictures. Where a ``direction`` was fitted, the maps show what resembles the
     cells that tell: what lies farther in that direction than the first number of its ``band`` may,
-    what lies farther than the second does.
+    what lies farther than the second does. ``margins`` counts the odds a training gave a class, of
+    cells that were of it and of others; ``cut`` is from which odds on a cell is of it, in whole
+    tenths of a nat, as averages of weights leave whole numbers as they are.
     """
 
     local: Tensor
     usual: Tensor
     direction: Tensor
     band: Tensor
+    cut: Tensor
+    margins: Tensor
 
     def __init__(self, eyes: nn.Module, channels: Sequence[int], classes: int) -> None:
         super().__init__()
@@ -62,6 +74,8 @@ class LocalEvidence(nn.Module):
         self.register_buffer("usual", torch.zeros(classes - 1))
         self.register_buffer("direction", torch.zeros(classes - 1, sum(channels[:2])))
         self.register_buffer("band", torch.zeros(classes - 1, 2))
+        self.register_buffer("cut", torch.zeros(classes - 1, dtype=torch.long))
+        self.register_buffer("margins", torch.zeros(classes - 1, 2, BINS))  # in pictures
         self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "LocalEvidence":
@@ -99,6 +113,54 @@ class LocalEvidence(nn.Module):
     def resembles(self) -> bool:
         """Whether maps show what resembles the cells that tell."""
         return bool(self.has_direction.any())
+
+    @property
+    def offset(self) -> Float[Tensor, "_"]:
+        """What is added to the learned logits, so that a class begins at its cut; the background's
+        is 0."""
+        return F.pad(-self.cut / PER_NAT, (1, 0))
+
+    @property
+    def is_silent(self) -> Bool[Tensor, "_"]:
+        """Classes that are told from others, at probabilities below a half."""
+        return self.cut < 0
+
+    @property
+    def rarity(self) -> Float[Tensor, "_"]:
+        """The weight of a cell of each class in the mask loss: of silent ones, one over the root
+        of the share of the cells of tagged pictures that are of them; else 1."""
+        cells = self.margins.sum(2)
+        share = cells[:, 0] / cells.sum(1).clamp(min=1e-6)
+        weights = torch.where(self.is_silent, share.clamp(min=RAREST).rsqrt(), 1.0)
+        return F.pad(weights, (1, 0), value=1.0)
+
+    def move_cuts(
+        self,
+        margins: Float[Tensor, "b n y x"],
+        there: Bool[Tensor, "b n y x"],
+        known: Bool[Tensor, "b n y x"],
+    ) -> None:
+        """Count the ``known`` cells of a batch by class, by margin, and by whether the class is
+        ``there``, and begin each class where what lies above has the highest IoU with what is
+        there.
+
+        What was counted fades, by a hundredth a step. A cut is below 0 only where that IoU is
+        above `LEAST`, and above twice that of all cells and that of those above 0. Classes of which
+        nothing resembles the cells that tell, and of which there are few (`FEW`), begin at 0.
+        """
+        places = ((margins * PER_NAT).round().long() + BINS // 2).clamp(0, BINS - 1)
+        for k in (self.local & self.has_direction).nonzero()[:, 0].tolist():
+            for n, chosen in enumerate((known & there, known & ~there)):
+                counted = torch.bincount(places[:, k][chosen[:, k]], minlength=BINS)
+                self.margins[k, n].mul_(FADING).add_(counted / math.prod(size_of(margins)))
+            cells, others = self.margins[k]
+            if cells.sum() < FEW:
+                continue
+            found, wrong = (each.flip(0).cumsum(0).flip(0) for each in (cells, others))
+            iou = found / (cells.sum() + wrong)
+            best = (iou >= 0.98 * iou.max()).nonzero()[:, 0].median() - BINS // 2
+            least = max(LEAST, 2 * iou[0].item(), 2 * iou[BINS // 2].item())
+            self.cut[k] = best if iou.max() > least else best.clamp(min=0)
 
     def telling(self, cells: Float[Tensor, "b d y x"]) -> Float[Tensor, "b n y x"]:
         """Logits: how much each cell tells each class."""
@@ -146,8 +208,7 @@ def coarser(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b d y x"
 def finer(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b e y x"]:
     """Of maps of strides 4, 8 and 16 the first, each cell the mean of 3 x 3, and the second as it
     is, at stride 4."""
-    sharp = resize(maps[1], size_of(maps[0]), align_corners=False)
-    return torch.cat([mean_around(maps[0]), sharp], 1)
+    return joined(mean_around(maps[0]), maps[1])
 
 
 def mean_around(maps: Float[Tensor, "b d y x"]) -> Float[Tensor, "b d y x"]:

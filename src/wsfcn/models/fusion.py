@@ -64,8 +64,10 @@ class FlowAlignment(nn.Module):
         identity = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
         across, down = flow.float().unbind(-1)
         grid = identity + torch.stack([across / width, down / height], -1)
+        # Without a cast that changes nothing, by which parts of an ONNX file lose their names.
+        exact = deep if deep.dtype == torch.float32 else deep.float()
         with torch.autocast(deep.device.type, enabled=False):
-            return F.grid_sample(deep.float(), grid, align_corners=True)
+            return F.grid_sample(exact, grid, align_corners=True)
 
 
 class Interpolation(nn.Module):

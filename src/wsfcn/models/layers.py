@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from wsfcn.maps import resize, size_of
+
 
 class IdleNorm2d(nn.BatchNorm2d):
     """Batch norm that keeps its statistics, in training too; only scale and offset learn.
@@ -37,6 +39,13 @@ class Dropout(nn.Dropout):
         if not self.training or self.p == 0:
             return x
         return x * coins(x, 1 - self.p).to(x.dtype).div_(1 - self.p)
+
+
+def joined(
+    fine: Float[Tensor, "b c y x"], coarse: Float[Tensor, "b d v u"]
+) -> Float[Tensor, "b c+d y x"]:
+    """Two features on the grid of the first; the second is interpolated."""
+    return torch.cat([fine, resize(coarse, size_of(fine), align_corners=False)], 1)
 
 
 def conv_norm_relu(

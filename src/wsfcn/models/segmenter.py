@@ -1,5 +1,6 @@
 """The network: backbone, context, fusion, head. A method is a choice of these four."""
 
+import math
 from collections.abc import Sequence
 from importlib import import_module
 from os import PathLike
@@ -21,6 +22,9 @@ from wsfcn.models.layers import Dropout, IdleNorm2d, conv_norm_relu
 from wsfcn.models.scoring import add_background, image_scores
 from wsfcn.types import Features, Prediction
 
+SURER = math.log(9)
+"""What is taken from the score of a tag in which masks have no say: of a half it makes a tenth, at
+which `predict` takes a class."""
 LARGER = 1.5
 """Side, in training crops, of the square up to whose area pictures are enlarged."""
 
@@ -144,8 +148,11 @@ class Segmenter(nn.Module):
     def prediction(
         self, deep: Float[Tensor, "b d y x"], logits: Float[Tensor, "b n h w"]
     ) -> Prediction:
-        """Logits with the background's, and the scores of the picture."""
+        """Logits with the background's and the `offset`, and the scores of the picture."""
         logits = add_background(logits, empty=not self.background).float()
+        offset = self.evidence.offset[:, None, None] if self.evidence else None
+        if offset is not None:
+            logits = logits + offset
         if self.tag_head:
             activations = self.tag_head(deep).float()
             scores = activations.mean((2, 3))
@@ -156,9 +163,12 @@ class Segmenter(nn.Module):
                 strongest = strongest.clamp(1e-4, 1 - 1e-4)
                 odds = torch.log(strongest / (1 - strongest))
                 both = torch.minimum(odds, scores)
+                # Masks that begin early tell nothing of that, and the whole must be surer.
+                sure = torch.minimum(odds, scores - SURER)
+                both = torch.where(self.evidence.is_silent, sure, both)
                 told = torch.where(self.evidence.has_direction, both, odds)
                 scores = torch.where(self.evidence.local, told, scores)
-            return Prediction(logits, scores, activations, self.background)
+            return Prediction(logits, scores, activations, self.background, offset)
         scores = image_scores(logits, power=self.focal_power, floor=self.focal_floor)
         return Prediction(logits, scores, background=self.background)
 
@@ -181,7 +191,9 @@ def build_segmenter(
         if name not in known:
             raise SettingError(f"model.{setting}: no '{name}'.{did_you_mean(name, [*known])}")
     weights = settings.weights if pretrained else "none"
-    backbone = build_backbone(settings.backbone, weights, settings.stride, settings.drop_path)
+    backbone = build_backbone(
+        settings.backbone, weights, settings.stride, settings.drop_path, settings.middle
+    )
     norm = IdleNorm2d if settings.context_norm == "idle" else nn.BatchNorm2d
     context = CONTEXTS[settings.context](
         backbone.deep_channels,

@@ -60,9 +60,11 @@ FAR, BETTER = 15.0, 10.0
 does, and than neighbourhoods do (docs/log.md, 68)."""
 NEIGHBOURHOOD = 11
 """Side of a neighbourhood, in cells."""
-TRIES, RATE_UNLIKE = 3, 1e-2
-"""Of such pictures: from how many initial values a head is fitted, the best of which is taken, and
-at what rate. From one alone a small thing among much else is found or missed by chance."""
+RATE_UNLIKE = 1e-2
+"""Of such pictures: the rate at which a head is fitted."""
+TRIES = 3
+"""From how many initial values a head is fitted; the best is taken. From one alone a class is found
+or missed by chance (docs/log.md, 68 and 72)."""
 QUANTILES = (0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998)
 """Of the cells of pictures without a class: where what resembles the class may begin."""
 SEED = 0.55
@@ -103,8 +105,8 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     evidence = model.evidence
     if evidence is None:
         return None
-    evidence.local.zero_()
-    evidence.direction.zero_()
+    for fitted in (evidence.local, evidence.direction, evidence.cut, evidence.margins):
+        fitted.zero_()
     normal = sum(not picture.tags for picture in data.train) >= NORMAL
     looked_at = spread(data.train, MOST)
     without = pictures_without(looked_at, data.classes)
@@ -127,7 +129,7 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     with torch.no_grad():
         from_whole = probe(torch.stack([look.whole for look in held_out])).numpy()
     if alike:
-        fit_head(evidence, learned, settings.seed)
+        best_head(evidence, learned, held_out, settings.seed, RATE)
         from_cells, margin = tags_from(evidence, held_out), settings.pseudo.local_margin
         # What resembles the cells that tell is more than these: they need not tell everything.
         margin = max(margin, ROUGHLY) if normal else margin
@@ -135,13 +137,13 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
         if normal:
             fit_resemblance(evidence, seen)
     else:
-        cells = best_head(evidence, learned, held_out, settings.seed)
+        cells = best_head(evidence, learned, held_out, settings.seed, RATE_UNLIKE)
         whole, count = precisions_of(from_whole, tags), tags.sum(0)
         local = known & (drawn_in(cells - whole, count) >= FAR)
         if local.any():
             wider = copy.deepcopy(evidence)
             around, asked = ([neighbourhoods(x) for x in part] for part in (learned, held_out))
-            from_wider = best_head(wider, around, asked, settings.seed)
+            from_wider = best_head(wider, around, asked, settings.seed, RATE_UNLIKE)
             local &= drawn_in(cells - from_wider, count) >= BETTER
         judged = Judged(cells, whole, local)
     evidence.local.copy_(torch.from_numpy(judged.local))
@@ -156,7 +158,11 @@ def precisions_of(
 
 
 def best_head(
-    evidence: LocalEvidence, learned: Sequence[Looked], held_out: Sequence[Looked], seed: int
+    evidence: LocalEvidence,
+    learned: Sequence[Looked],
+    held_out: Sequence[Looked],
+    seed: int,
+    rate: float,
 ) -> Float[np.ndarray, "n"]:
     """Fit the perceptron `TRIES` times, and keep the one that tells the tags of held-out pictures
     best, on the mean of the classes; how well it tells each of them (`precisions_of`)."""
@@ -168,7 +174,7 @@ def best_head(
             for layer in evidence.head:
                 if isinstance(layer, torch.nn.Conv2d):
                     layer.reset_parameters()
-        fit_head(evidence, learned, seed + n, RATE_UNLIKE)
+        fit_head(evidence, learned, seed + n, rate)
         told = precisions_of(tags_from(evidence, held_out), tags)
         found.append((told, copy.deepcopy(evidence.state_dict())))
     told, state = max(found, key=lambda each: np.nan_to_num(each[0]).mean())
@@ -337,9 +343,7 @@ def logits_of(evidence: LocalEvidence, cells: Float[Tensor, "d y x"]) -> Float[T
     return evidence.telling(cells[None].to(evidence.usual.device).float()).cpu()
 
 
-def fit_head(
-    evidence: LocalEvidence, seen: Sequence[Looked], seed: int, rate: float = RATE
-) -> None:
+def fit_head(evidence: LocalEvidence, seen: Sequence[Looked], seed: int, rate: float) -> None:
     """Fit the perceptron over cells, and what its maps usually reach."""
     sample = torch.cat([look.cells[0].flatten(1)[:, ::7] for look in seen], 1).float()
     assert evidence.norm.running_mean is not None
