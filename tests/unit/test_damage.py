@@ -70,16 +70,18 @@ def test_a_damaged_checkpoint_is_never_taken_for_another(copied, damage):
     """Between the parts of the file there are bytes that mean nothing; others are all summed up."""
     last = copied / "checkpoints" / "last.ckpt"
     whole, content = last.read_bytes(), read_checkpoint(last)
-    refusals = []
+    damaged, refusals = 0, []
     for seed in range(16):
         changed = bytearray(whole)
         damage(changed, random.Random(seed))
+        damaged += changed != whole  # zeros may have been zeros
         last.write_bytes(changed)
         try:
             assert same(read_checkpoint(last), content)
         except CheckpointError as error:
             refusals.append(str(error))
-    assert len(refusals) >= 12
+    assert damaged >= 8
+    assert len(refusals) >= 0.75 * damaged
     for text in refusals:
         assert text.startswith(f"{last}: ")
         assert f"whole, and to name in its place: {last.with_name('previous.ckpt')}" in text
