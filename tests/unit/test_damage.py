@@ -70,18 +70,17 @@ def test_a_damaged_checkpoint_is_never_taken_for_another(copied, damage):
     """Between the parts of the file there are bytes that mean nothing; others are all summed up."""
     last = copied / "checkpoints" / "last.ckpt"
     whole, content = last.read_bytes(), read_checkpoint(last)
-    damaged, refusals = 0, []
+    refusals = []
     for seed in range(16):
-        changed = bytearray(whole)
-        damage(changed, random.Random(seed))
-        damaged += changed != whole  # zeros may have been zeros
+        changed, chance = bytearray(whole), random.Random(seed)
+        while changed == whole:  # zeros may have been zeros
+            damage(changed, chance)
         last.write_bytes(changed)
         try:
             assert same(read_checkpoint(last), content)
         except CheckpointError as error:
             refusals.append(str(error))
-    assert damaged >= 8
-    assert len(refusals) >= 0.75 * damaged
+    assert len(refusals) >= 12
     for text in refusals:
         assert text.startswith(f"{last}: ")
         assert f"whole, and to name in its place: {last.with_name('previous.ckpt')}" in text

@@ -166,6 +166,8 @@ def begin_where_told(
     """
     evidence = model.evidence
     assert evidence is not None
+    if not evidence.resembles:
+        return
     size = size_of(prediction.logits)
     there = resize(local.masks, size, align_corners=False)[:, 1:] > LEVEL
     known = (batch.tags > 0)[..., None, None].expand_as(there)

@@ -39,6 +39,8 @@ BINS, PER_NAT = 240, 10
 FADING, FEW, LEAST = 0.99, 0.02, 0.05
 """What is left after a step of the cells counted; with fewer than the second, in pictures,
 a class begins at 0, and with a lower IoU than the third not before."""
+ALIKE = 0.98
+"""Beginnings with this part of the highest IoU are as good; the median of them is taken."""
 RAREST = 0.01
 """Share of cells at which the weight of a class grows no further."""
 
@@ -149,8 +151,9 @@ class LocalEvidence(nn.Module):
         nothing resembles the cells that tell, and of which there are few (`FEW`), begin at 0.
         """
         places = ((margins * PER_NAT).round().long() + BINS // 2).clamp(0, BINS - 1)
+        kinds = (known & there, known & ~there)
         for k in (self.local & self.has_direction).nonzero()[:, 0].tolist():
-            for n, chosen in enumerate((known & there, known & ~there)):
+            for n, chosen in enumerate(kinds):
                 counted = torch.bincount(places[:, k][chosen[:, k]], minlength=BINS)
                 self.margins[k, n].mul_(FADING).add_(counted / math.prod(size_of(margins)))
             cells, others = self.margins[k]
@@ -158,7 +161,7 @@ class LocalEvidence(nn.Module):
                 continue
             found, wrong = (each.flip(0).cumsum(0).flip(0) for each in (cells, others))
             iou = found / (cells.sum() + wrong)
-            best = (iou >= 0.98 * iou.max()).nonzero()[:, 0].median() - BINS // 2
+            best = (iou >= ALIKE * iou.max()).nonzero()[:, 0].median() - BINS // 2
             least = max(LEAST, 2 * iou[0].item(), 2 * iou[BINS // 2].item())
             self.cut[k] = best if iou.max() > least else best.clamp(min=0)
 

@@ -23,7 +23,7 @@ from wsfcn.models.scoring import add_background, image_scores
 from wsfcn.types import Features, Prediction
 
 SURER = math.log(9)
-"""What is taken from the score of a tag in which masks have no say: of a half it makes a tenth, at
+"""What is taken from the score of a tag of which masks say little: of a half it makes a tenth, at
 which `predict` takes a class."""
 LARGER = 1.5
 """Side, in training crops, of the square up to whose area pictures are enlarged."""
@@ -162,10 +162,8 @@ class Segmenter(nn.Module):
                 strongest = F.avg_pool2d(logits.softmax(1)[:, 1:], 3, 1, 1).amax((2, 3))
                 strongest = strongest.clamp(1e-4, 1 - 1e-4)
                 odds = torch.log(strongest / (1 - strongest))
-                both = torch.minimum(odds, scores)
-                # Masks that begin early tell nothing of that, and the whole must be surer.
-                sure = torch.minimum(odds, scores - SURER)
-                both = torch.where(self.evidence.is_silent, sure, both)
+                # Where masks begin early they say little, and the whole must be surer.
+                both = torch.minimum(odds, scores - SURER * self.evidence.is_silent)
                 told = torch.where(self.evidence.has_direction, both, odds)
                 scores = torch.where(self.evidence.local, told, scores)
             return Prediction(logits, scores, activations, self.background, offset)

@@ -1,6 +1,6 @@
 """Before a training: local evidence is fitted, and judged against the whole picture's.
 
-Frozen features are computed once, so this takes a minute or two. What is fitted on four fifths of
+Frozen features are computed once, so this takes some minutes. What is fitted on four fifths of
 the training pictures is judged on the last fifth, by tags alone: a class whose tag single cells
 tell as well as the mean of the frozen deep feature does is a *local* one, a lesion or a defect.
 A face tells a person as well, and is not all of it. So this is asked of sets whose pictures are
