@@ -19,7 +19,6 @@ from wsfcn.checked import shortened
 from wsfcn.config import TrainSettings, from_dict, of_their_time, to_dict
 from wsfcn.errors import CheckpointError, WsfcnError
 from wsfcn.files import atomic
-from wsfcn.models.evidence import SINCE
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.models.weights import nonfinite, read_file, write_file
 from wsfcn.types import Classes
@@ -210,12 +209,13 @@ class Uninitialised(TorchFunctionMode):
 def check_fit(model: Segmenter, weights: Mapping[str, Tensor]) -> None:
     """Raise CheckpointError where the weights are not, by name and shape, those of the network.
 
-    What networks of earlier versions lack is filled in when they are loaded.
+    Those of earlier versions are brought up first, as they are when they are loaded.
     """
-    since = {f"evidence.{name}" for name in SINCE} - weights.keys()
+    if model.evidence is not None:
+        weights = model.evidence.brought_up(weights, "evidence.")
     expected = {name: str(list(value.shape)) for name, value in model.state_dict().items()}
     found = {name: str(list(value.shape)) for name, value in weights.items()}
-    for name in sorted((expected.keys() | found.keys()) - since):
+    for name in sorted(expected.keys() | found.keys()):
         shape, needed = found.get(name, "absent"), expected.get(name, "absent")
         if shape != needed:
             raise CheckpointError(

@@ -14,7 +14,17 @@ from wsfcn.files import write_lines
 from wsfcn.method.pseudo import Candidates, banded_labels
 from wsfcn.method.step import local_masks, make_labels, training_losses
 from wsfcn.models.backbones import build_eyes
-from wsfcn.models.evidence import FADING, LEVEL, SINCE, LocalEvidence, evidence_loss, log_mean_exp
+from wsfcn.models.evidence import (
+    BEGINS,
+    FADING,
+    LEVEL,
+    SINCE,
+    UNSURE,
+    WINDOWS,
+    LocalEvidence,
+    evidence_loss,
+    log_mean_exp,
+)
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training import evidence as fitting
 from wsfcn.training.averaging import MovingAverage
@@ -90,20 +100,50 @@ def test_masks_by_hand():
     assert found.masks(strengths, torch.zeros(1, 2)).sum() == 0
 
 
+def seen_maps(values: torch.Tensor) -> list[torch.Tensor]:
+    """Maps whose grids are all as fine, with values in the first channel of the second."""
+    maps = torch.zeros(3, 1, 3, *values.shape)
+    maps[1, 0, 0] = values
+    return [*maps]
+
+
 def test_what_resembles_by_hand():
     found = evidence()
     assert not found.resembles
-    found.direction[0, 0] = 2
-    found.band[0] = torch.tensor([0.75, 1.0])
+    found.direction[0, 3] = 2
+    found.bias[0] = -1
     assert found.resembles
-    fine = torch.zeros(1, 6, 1, 3)
-    fine[0, 0] = torch.tensor([0.3, 0.5, 0.8])
-    strengths = found.resembling(fine)
     # Of the second class nothing was fitted.
-    assert strengths.tolist() == [[[[0, pytest.approx(LEVEL), 1]], [[0, 0, 0]]]]
+    strengths = found.resembling(seen_maps(torch.tensor([[0.5, 0.75, 1.0]])))
+    assert strengths.tolist() == [[[[0, 0.5, 1]], [[0, 0, 0]]]]
+
+
+def test_what_is_around_a_cell_is_seen_too():
+    found = evidence()
+    values = torch.zeros(23, 23)
+    values[11, 11] = 1
+    for n, side in enumerate(WINDOWS):
+        found.direction.zero_()
+        found.direction[0, 6 + 3 * n] = side**2
+        strengths = found.resembling(seen_maps(values))[0, 0]
+        reach = side // 2
+        around = slice(11 - reach, 12 + reach)
+        assert strengths[around, around].min().item() == pytest.approx(1)
+        assert strengths.sum().item() == pytest.approx(side**2)
+
+
+@pytest.mark.parametrize("strongest", [1.0, 3.0])
+def test_a_class_begins_between_the_usual_and_what_tells_and_at_a_part_of_the_strongest(strongest):
+    found = evidence()
+    found.direction[0, 3] = 1
+    found.part[0] = 0.3
+    begins = max(BEGINS, 0.3 * strongest)
+    assert begins in (BEGINS, 0.3 * 3)
+    strengths = torch.zeros(1, 2, 1, 4)
+    strengths[0, 0, 0] = torch.tensor([UNSURE * begins - 0.01, UNSURE * begins, begins, strongest])
     masks = found.masks(strengths, torch.tensor([[1.0, 1.0]]))
-    assert torch.equal(masks[:, 1:], strengths)
-    assert masks[:, 0].sum() == 0
+    expected = [0, pytest.approx(0, abs=1e-6), pytest.approx(LEVEL), 1]
+    assert masks.tolist() == [[[[0] * 4], [expected], [[0] * 4]]]
     assert found.masks(strengths, torch.tensor([[0.0, 1.0]])).sum() == 0
 
 
@@ -204,14 +244,12 @@ def overlap(masks: torch.Tensor, truth: torch.Tensor, stride: int) -> float:
 
 def test_what_resembles_does_not_hang_on_the_precision_of_a_training():
     found = evidence(2)
-    found.direction[0, :2] = torch.tensor([1.0, -1.0])
-    found.band[0] = torch.tensor([0.10, 0.12])
-    fine = torch.full((1, 6, 1, 2), 30.0)
-    fine[0, 0] += torch.tensor([0.09, 0.13])
+    found.direction[0, 3:5] = torch.tensor([10.0, -10.0])
+    maps = [torch.full((1, 3, 1, 2), 30.0) for _ in range(3)]
+    maps[1][0, 0] += torch.tensor([0.02, 0.13])
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        strengths = found.resembling(fine)
-    assert strengths[0, 0, 0, 0] == 0
-    assert strengths[0, 0, 0, 1] > LEVEL
+        strengths = found.resembling(maps)
+    assert strengths.flatten().tolist() == pytest.approx([0.2, 1.3], abs=1e-4)
 
 
 def test_what_resembles_reaches_beyond_the_cells_that_tell(monkeypatch):
@@ -265,23 +303,46 @@ def test_one_cell_far_from_the_usual_is_noise_and_a_spot_is_not():
     assert found.shape == maps.shape
 
 
-def test_thin_edges_of_every_picture_are_false_alarms(monkeypatch):
-    # A spot differs; every picture has a line of one cell's width, which differs more.
-    spot, line = torch.zeros(16, 16), torch.zeros(16, 16)
-    spot[2:6, 2:6], line[:, 8] = 2, 3
-    noise = 0.1 * torch.randn(24, 6, 16, 16, generator=torch.Generator().manual_seed(0))
+def fitted(spot: torch.Tensor, always: torch.Tensor, noise: float):
+    """What resembles a spot that every second of 24 pictures has, beside what all have; strengths
+    in these pictures."""
     seen = []
-    for n, fine in enumerate(noise):
-        fine[0] += line + spot * (n % 2)
-        cells = (spot * (n % 2)).expand(10, -1, -1)
+    drawn = torch.randn(24, 6, 16, 16, generator=torch.Generator().manual_seed(0))
+    for n, fine in enumerate(noise * drawn):
+        fine[[0, 3]] += spot * (n % 2)
+        fine[3] += always
+        cells = (spot * (n % 2) - 1).expand(10, -1, -1)
         seen.append(Looked((cells, cells), fine, torch.zeros(3), torch.tensor([n % 2.0])))
-    monkeypatch.setattr(fitting, "logits_of", lambda _, cells: cells[None, :1])
-    found, ends = evidence(2), []
-    for single in (fitting.SINGLE, 9):
-        monkeypatch.setattr(fitting, "SINGLE", single)
-        fit_resemblance(found, seen)
-        ends.append(found.band[0, 1].item())
-    assert ends[0] > ends[1]
+    found = evidence(2)
+    found.telling = lambda cells: cells[:, :1]
+    fit_resemblance(found, seen)
+    features = torch.stack([found.surrounded(look.fine) for look in seen])
+    return found, torch.einsum("e,neyx->nyx", found.direction[0], features) + found.bias[0]
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.5])
+def test_what_every_picture_has_is_usual(noise):
+    """The line is one cell wide, and differs more than the spot does."""
+    spot, line = torch.zeros(16, 16), torch.zeros(16, 16)
+    spot[2:8, 2:8], line[:, 12] = 2, 3
+    _, strengths = fitted(spot, line, noise)
+    tagged, others = strengths[1::2], strengths[::2]
+    assert (tagged[:, spot > 0] > BEGINS).float().mean() > 0.8
+    assert (others > BEGINS).float().mean() < 0.05
+    assert tagged[:, spot > 0].mean() > 2 * others[:, line > 0].mean()
+
+
+def test_a_class_of_which_single_cells_tell_little_is_told_by_what_is_around_them():
+    large = torch.zeros(16, 16)
+    large[2:12, 2:12] = 2
+    (clear, _), (faint, strengths) = (fitted(large, 0 * large, noise) for noise in (0.1, 5))
+    assert clear.part[0] == 0
+    assert not clear.direction[0, 6:].any()
+    assert faint.part[0] == fitting.PART
+    assert faint.direction[0, 6:].any()
+    tagged, others = strengths[1::2], strengths[::2]
+    assert others.mean().item() == pytest.approx(0, abs=1e-3)
+    assert tagged[:, large > 0].mean().item() == pytest.approx(1, abs=1e-3)
 
 
 def test_a_network_of_an_earlier_version_shows_the_cells_that_tell():
@@ -294,6 +355,20 @@ def test_a_network_of_an_earlier_version_shows_the_cells_that_tell():
     new.load_state_dict(state)
     assert not new.resembles
     assert not new.offset.any()
+
+
+def test_what_resembled_in_an_earlier_version_does_so_now():
+    """Its direction knew no surroundings, and it began between two places of it."""
+    state = evidence().state_dict()
+    del state["bias"]
+    state["direction"], state["band"] = torch.zeros(2, 6), torch.zeros(2, 2)
+    state["direction"][0, 3], state["band"][0] = 2, torch.tensor([0.75, 1.0])
+    found = evidence()
+    found.load_state_dict(state)
+    strengths = found.resembling(seen_maps(torch.tensor([[0.3, 0.4375, 0.5]]))).relu()
+    masks = found.masks(strengths, torch.tensor([[1.0, 1.0]]))
+    assert masks[0, 1, 0].tolist() == [0, pytest.approx(LEVEL / 2), pytest.approx(LEVEL)]
+    assert masks[0, 2].sum() == 0
 
 
 def test_pictures_are_alike_where_each_has_some_of_its_kind():
@@ -609,7 +684,7 @@ def test_cuts_move_in_a_step_and_the_cross_entropy_does_not_see_them():
         losses.append(training_losses(model, data, settings, warm=True).masks.item())
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     evidence.direction.fill_(1)
-    evidence.band[0] = torch.tensor([-1e4, -1e4 + 1])
+    evidence.bias[0] = 1e4
     training_losses(model, data, PseudoSettings(), warm=True)
     assert evidence.margins[0, 0].sum() == pytest.approx(data.tags.sum().item())
 
@@ -619,7 +694,7 @@ def test_what_people_said_goes_before_local_evidence_where_a_class_begins():
     assert model.evidence is not None
     model.evidence.local.fill_(True)
     model.evidence.direction.fill_(1)
-    model.evidence.band[0] = torch.tensor([-1e4, -1e4 + 1])  # it is everywhere, that says
+    model.evidence.bias[0] = 1e4  # it is everywhere, that says
     corrected = torch.full((4, 96, 96), 255, dtype=torch.uint8)
     corrected[0], corrected[2, :48] = 0, 1
     said = data._replace(corrected=corrected)

@@ -7,17 +7,18 @@ are those of a frozen copy of the backbone's first stages (strides 4, 8 and 16),
 than a neighbourhood and never learn to see more. Two things are fitted to them before the training,
 in `training/evidence.py`: a small perceptron over single cells, and where pictures are alike and
 some have no tag, a linear discriminant. The first finds the cells that tell a class best, which
-are few; the second finds all that differs from the usual as those do.
+are few; the second finds all that differs from the usual as those do, by what is around a cell too
+where single cells tell too little.
 
 Papers: patch features of frozen networks, PatchCore (Roth et al., 2022), section 3.1;
 log-sum-exp pooling, From Image-level to Pixel-level Labeling (Pinheiro and Collobert, 2015),
 section 3.2; The Use of Multiple Measurements in Taxonomic Problems (Fisher, 1936) for the
 discriminant. That every cell of a picture without the class is an example against it is ours, and
-so is what resembles the cells that tell (docs/log.md, 70).
+so is what resembles the cells that tell (docs/log.md, 70 and 73).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,10 +31,16 @@ from wsfcn.models.folding import fold_norms
 from wsfcn.models.layers import joined
 
 HIDDEN = 64
-SINCE = ("direction", "band", "cut", "margins")
+WINDOWS = (5, 11)
+"""Sides, in cells of stride 8, of the surroundings whose means tell what a single cell does not."""
+SINCE = ("direction", "bias", "part", "cut", "margins")
 """What networks of earlier versions lack; nothing resembles the cells that tell there."""
 LEVEL = 0.55
-"""Strength of what is at the end of the usual; labels are cut there by default."""
+"""Strength of what is of a class; labels are cut there by default."""
+BEGINS = 0.45
+"""Where a class begins, on the way from the usual cells to those that tell (docs/log.md, 73)."""
+UNSURE = 0.75
+"""Part of that below which a cell has no strength at all."""
 BINS, PER_NAT = 240, 10
 """Of the histograms of margins, which are centred on 0: how many, and how many a nat."""
 FADING, FEW, LEAST = 0.99, 0.02, 0.05
@@ -50,16 +57,18 @@ class LocalEvidence(nn.Module):
 
     ``local`` says of which classes the maps make labels; ``usual`` is the mean of the logits'
     maxima in tagged pictures. Where a ``direction`` was fitted, the maps show what resembles the
-    cells that tell: what lies farther in that direction than the first number of its ``band`` may,
-    what lies farther than the second does. ``margins`` counts the odds a training gave a class, of
-    cells that were of it and of others; ``cut`` is from which odds on a cell is of it, in whole
-    tenths of a nat, as averages of weights leave whole numbers as they are.
+    cells that tell: how far a cell lies in that direction, with its ``bias``. What is above
+    `BEGINS` is of the class, and above a ``part`` of the picture's strongest cell. ``margins``
+    counts the odds a training gave a class, of cells that were of it and of others; ``cut`` is from
+    which odds on a cell is of it, in whole tenths of a nat, as averages of weights leave whole
+    numbers as they are.
     """
 
     local: Tensor
     usual: Tensor
     direction: Tensor
-    band: Tensor
+    bias: Tensor
+    part: Tensor
     cut: Tensor
     margins: Tensor
 
@@ -74,8 +83,10 @@ class LocalEvidence(nn.Module):
         )
         self.register_buffer("local", torch.zeros(classes - 1, dtype=torch.bool))
         self.register_buffer("usual", torch.zeros(classes - 1))
-        self.register_buffer("direction", torch.zeros(classes - 1, sum(channels[:2])))
-        self.register_buffer("band", torch.zeros(classes - 1, 2))
+        self.parts = (*channels[:2], len(WINDOWS) * channels[1])
+        self.register_buffer("direction", torch.zeros(classes - 1, sum(self.parts)))
+        self.register_buffer("bias", torch.zeros(classes - 1))
+        self.register_buffer("part", torch.zeros(classes - 1))
         self.register_buffer("cut", torch.zeros(classes - 1, dtype=torch.long))
         self.register_buffer("margins", torch.zeros(classes - 1, 2, BINS))  # in pictures
         self.requires_grad_(False)
@@ -102,9 +113,8 @@ class LocalEvidence(nn.Module):
         """Strengths, none below 0: on the grid of stride 4 of what resembles the cells that tell,
         where that was fitted, and otherwise on the grid of stride 8 of these."""
         maps = self.eyes(image)
-        return (
-            self.resembling(finer(maps)) if self.resembles else self.telling(coarser(maps)).relu()
-        )
+        found = self.resembling(maps) if self.resembles else self.telling(coarser(maps))
+        return found.relu()
 
     @property
     def has_direction(self) -> Bool[Tensor, "_"]:
@@ -169,26 +179,36 @@ class LocalEvidence(nn.Module):
         """Logits: how much each cell tells each class."""
         return self.head(self.norm(cells)).float()
 
-    def resembling(self, fine: Float[Tensor, "b e y x"]) -> Float[Tensor, "b n y x"]:
-        """How much each cell is like those that tell a class, in [0, 1]: 0 up to the first end of
-        the class's band, `LEVEL` at the second."""
-        with torch.autocast(fine.device.type, enabled=False):  # a band is narrow beside distances
-            distance = F.conv2d(fine.float(), self.direction[..., None, None])
-        first, second = self.band[:, :, None, None].unbind(1)
-        part = (distance - first) / (second - first).clamp(min=1e-6)
-        return (LEVEL * part).clamp(0, 1)
+    def resembling(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b n y x"]:
+        """How much each cell of stride 4 is like those that tell a class, from 0, the usual, to 1.
+        ``maps`` are of strides 4, 8 and 16."""
+        fine, coarse, wide = self.parts
+        near, beyond = self.direction[..., None, None].split((fine + coarse, wide), 1)
+        with torch.autocast(maps[0].device.type, enabled=False):  # distances are large beside it
+            alone = F.conv2d(finer(maps).float(), near, self.bias)
+            around = F.conv2d(surroundings(maps[1].float()), beyond)
+        return alone + resize(around, size_of(alone), align_corners=False)
+
+    def surrounded(self, fine: Float[Tensor, "e v u"]) -> Float[Tensor, "f v u"]:
+        """Every second of the finer cells of a picture, with the means around each."""
+        return torch.cat([fine, surroundings(fine[self.parts[0] :])])
 
     def masks(
         self, strengths: Float[Tensor, "b n y x"], tags: Float[Tensor, "b n"]
     ) -> Float[Tensor, "b n+1 y x"]:
-        """Strengths of the tagged classes. Of the logits the strongest, or half the usual, is 1.
+        """Strengths of the tagged classes in [0, 1], `LEVEL` where something begins to resemble.
 
-        So a crop that misses the lesion shows none. The background's mask is 0.
+        Of the logits the strongest, or half the usual, is 1. So a crop that misses the lesion shows
+        none. The background's mask is 0.
         """
         objects = strengths * tags[..., None, None]
-        if not self.resembles:
-            peak = torch.maximum(objects.amax((2, 3)), self.usual / 2).clamp(min=1e-4)
-            objects = objects / peak[..., None, None]
+        strongest = objects.amax((2, 3), keepdim=True)
+        if self.resembles:
+            begins = (self.part[:, None, None] * strongest).clamp(min=BEGINS)
+            objects = (LEVEL * (objects / begins - UNSURE) / (1 - UNSURE)).clamp(0, 1)
+        else:
+            usual = self.usual[:, None, None] / 2
+            objects = objects / torch.maximum(strongest, usual).clamp(min=1e-4)
         return torch.cat([torch.zeros_like(objects[:, :1]), objects], 1)
 
     @property
@@ -196,10 +216,27 @@ class LocalEvidence(nn.Module):
         """`local` with the background, which is not."""
         return torch.cat([torch.zeros_like(self.local[:1]), self.local])
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+    def brought_up(self, weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+        """Weights of a network of an earlier version as they would be now.
+
+        Its direction may know no surroundings; then a ``band`` says from where to where something
+        began to resemble the cells that tell.
+        """
+        weights = dict(weights)
+        band, direction = weights.get(prefix + "band"), weights.get(prefix + "direction")
+        fine, coarse, wide = self.parts
+        if band is not None and direction is not None and direction.shape[-1] == fine + coarse:
+            del weights[prefix + "band"]
+            slope = BEGINS * (1 - UNSURE) / (band[:, 1:] - band[:, :1]).clamp(min=1e-6)
+            weights[prefix + "direction"] = F.pad(slope * direction, (0, wide))
+            bias = (BEGINS - slope * band[:, 1:])[:, 0]
+            weights[prefix + "bias"] = torch.where(direction.abs().amax(1) > 0, bias, 0.0)
         for name in SINCE:
-            state_dict.setdefault(prefix + name, torch.zeros_like(getattr(self, name)))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+            weights.setdefault(prefix + name, torch.zeros_like(getattr(self, name)))
+        return weights
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        super()._load_from_state_dict(self.brought_up(state_dict, prefix), prefix, *rest)
 
 
 def coarser(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b d y x"]:
@@ -214,9 +251,14 @@ def finer(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b e y x"]:
     return joined(mean_around(maps[0]), maps[1])
 
 
-def mean_around(maps: Float[Tensor, "b d y x"]) -> Float[Tensor, "b d y x"]:
-    """Each cell the mean of 3 x 3."""
-    return F.avg_pool2d(maps, 3, 1, 1, count_include_pad=False)
+def surroundings(coarse: Float[Tensor, "*b d v u"]) -> Float[Tensor, "*b e v u"]:
+    """Means of `WINDOWS` around each cell of stride 8."""
+    return torch.cat([mean_around(coarse, side) for side in WINDOWS], -3)
+
+
+def mean_around(maps: Float[Tensor, "*b d y x"], side: int = 3) -> Float[Tensor, "*b d y x"]:
+    """Each cell the mean of 3 x 3, or of that ``side``."""
+    return F.avg_pool2d(maps, side, 1, side // 2, count_include_pad=False)
 
 
 def log_mean_exp(logits: Float[Tensor, "b n y x"]) -> Float[Tensor, "b n"]:

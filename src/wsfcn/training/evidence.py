@@ -30,7 +30,15 @@ from wsfcn.data.transforms import drawn, jittered, to_tensor
 from wsfcn.errors import PictureError
 from wsfcn.evaluation import average_precisions
 from wsfcn.images import reduced
-from wsfcn.models.evidence import LocalEvidence, evidence_loss, log_mean_exp
+from wsfcn.models.evidence import (
+    BEGINS,
+    SINCE,
+    UNSURE,
+    LocalEvidence,
+    evidence_loss,
+    log_mean_exp,
+    mean_around,
+)
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.judge import directions
 from wsfcn.types import Classes
@@ -65,16 +73,21 @@ RATE_UNLIKE = 1e-2
 TRIES = 3
 """From how many initial values a head is fitted; the best is taken. From one alone a class is found
 or missed by chance (docs/log.md, 68 and 72)."""
-QUANTILES = (0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998)
-"""Of the cells of pictures without a class: where what resembles the class may begin."""
 SEED = 0.55
 """Part of a picture's strongest logit above which a cell tells."""
-UNSURE = 2
+ALONE = 1 / 3
+"""Part of what sets the cells that tell apart, below which single cells tell too little of it, and
+what is around them is asked as well (docs/log.md, 73)."""
+PART = 0.3
+"""Part of a picture's strongest cell at which such a class begins."""
+QUANTILES = (0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998)
+"""Of the cells of pictures without a class: where what resembles the class may begin."""
+DOUBTFUL = 2
 """How many times as many cells of pictures without a class as are wrong are unsure or wrong."""
 SINGLE = 5
 """How many times as many single cells as medians of them may be false alarms: medians do not see
 thin edges, which every picture has. On leaves and tiles there are 1.7 to 4.6 as many."""
-ALONE = 10
+ONLY = 10
 """Pictures of a class and no other from which on these alone are asked how much there is of it."""
 
 
@@ -105,8 +118,8 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     evidence = model.evidence
     if evidence is None:
         return None
-    for fitted in (evidence.local, evidence.direction, evidence.cut, evidence.margins):
-        fitted.zero_()
+    for fitted in ("local", *SINCE):
+        getattr(evidence, fitted).zero_()
     normal = sum(not picture.tags for picture in data.train) >= NORMAL
     looked_at = spread(data.train, MOST)
     without = pictures_without(looked_at, data.classes)
@@ -196,11 +209,7 @@ def tags_from(evidence: LocalEvidence, seen: Sequence[Looked]) -> Float[np.ndarr
 
 def neighbourhoods(look: Looked) -> Looked:
     """The same with each cell the mean of the `NEIGHBOURHOOD` around it."""
-    side = NEIGHBOURHOOD
-    plain, other = (
-        F.avg_pool2d(cells.float(), side, 1, side // 2, count_include_pad=False).half()
-        for cells in look.cells
-    )
+    plain, other = (mean_around(cells.float(), NEIGHBOURHOOD).half() for cells in look.cells)
     return look._replace(cells=(plain, other))
 
 
@@ -376,38 +385,64 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
     """Fit what resembles the cells that tell a class, after `fit_head`.
 
     For each class a linear discriminant (Fisher, 1936) tells these cells from all cells of pictures
-    without it: of a few that differ most from the usual it makes the way in which they differ.
-    What resembles them begins where a cell of a tagged picture is more likely right than a false
-    alarm, by the shares of cells that lie so far in tagged pictures and in the others: of medians
-    of cells, as a single one that is far from the usual is mostly noise.
+    without it: of a few that differ most from the usual it makes the way in which they differ. It
+    knows what is around a cell only where single cells tell too little of the class.
     """
-    evidence.direction.zero_()
-    evidence.band.zero_()
-    device = evidence.direction.device
-    sample = torch.cat([look.fine.flatten(1)[:, ::7] for look in seen], 1).float().T
+    for name in ("direction", "bias", "part"):
+        getattr(evidence, name).zero_()
+
+    def cells(look: Looked) -> Float[Tensor, "m f"]:
+        return evidence.surrounded(look.fine.float()).flatten(1).T
+
+    sample = torch.cat([cells(look)[::7] for look in seen])
     mean, std = sample.mean(0), sample.std(0) + 1e-3
     told, usual = torch.zeros(2, len(evidence.usual), len(mean))
     tells, without = torch.zeros(2, len(evidence.usual))
     for look in seen:
-        x = (look.fine.flatten(1).float().T - mean) / std
+        x = (cells(look) - mean) / std
         logits = logits_of(evidence, look.cells[0])[0].relu().flatten(1)
         tell = (logits > SEED * logits.amax(1, keepdim=True)) * look.tags[:, None]
         told, tells = told + tell.float() @ x, tells + tell.sum(1)
         usual, without = usual + torch.outer(1 - look.tags, x.mean(0)), without + 1 - look.tags
-    apart = told / tells.clamp(min=1)[:, None] - usual / without.clamp(min=1)[:, None]
-    ways = directions((sample - mean) / std, apart.T).T / std
-    tags = torch.stack([look.tags for look in seen]) > 0
-    alone = tags & (tags.sum(1, keepdim=True) == 1)
-    there = torch.where(alone.sum(0) >= ALONE, alone, tags)
+    usual = usual / without.clamp(min=1)[:, None]
+    apart = told / tells.clamp(min=1)[:, None] - usual
+    sample, single = (sample - mean) / std, sum(evidence.parts[:2])
+    ways = directions(sample, apart.T).T
+    near = directions(sample[:, :single], apart[:, :single].T).T / std[:single]
     for k in ((tells > 0) & (without > 0)).nonzero()[:, 0].tolist():
-        maps = [torch.einsum("e,eyx->yx", ways[k], look.fine.float()) for look in seen]
-        around = [median_around(each) for each in maps]
-        alarms, found = cells_in(around, ~tags[:, k]), cells_in(around, there[:, k])
-        single = cells_in(maps, ~tags[:, k])
-        end = end_of(found, alarms)
-        evidence.direction[k] = ways[k].to(device)
-        for n, share in enumerate((UNSURE * (1 - end), 1 - end)):
-            evidence.band[k, n] = max(cut_at(alarms, share), cut_at(single, SINGLE * share))
+        towards = ways[k] * apart[k]
+        if towards[:single].sum() >= ALONE * towards.sum():
+            band = band_of(near[k], seen, k)
+            slope = BEGINS * (1 - UNSURE) / max(band[1] - band[0], 1e-6)
+            evidence.direction[k, :single] = slope * near[k].to(evidence.direction.device)
+            evidence.bias[k] = BEGINS - slope * band[1]
+        else:  # 0 at the mean of the usual, 1 at that of those that tell
+            way = ways[k] / towards.sum()
+            evidence.direction[k] = (way / std).to(evidence.direction.device)
+            evidence.bias[k] = -(way @ usual[k] + (way / std) @ mean).item()
+            evidence.part[k] = PART
+
+
+def band_of(way: Float[Tensor, "e"], seen: Sequence[Looked], k: int) -> tuple[float, float]:
+    """How far in a direction class ``k`` may begin, and how far it does.
+
+    It does where a cell of a tagged picture is more likely right than a false alarm, by the shares
+    of cells that lie so far in tagged pictures and in the others: of medians of cells, as a single
+    one that is far from the usual is mostly noise.
+    """
+    tags = torch.stack([look.tags for look in seen]) > 0
+    only = tags[:, k] & (tags.sum(1) == 1)
+    there = only if only.sum() >= ONLY else tags[:, k]
+    maps = [torch.einsum("e,eyx->yx", way, look.fine.float()) for look in seen]
+    around = [median_around(each) for each in maps]
+    alarms, found = cells_in(around, ~tags[:, k]), cells_in(around, there)
+    single = cells_in(maps, ~tags[:, k])
+    end = end_of(found, alarms)
+    first, second = (
+        max(cut_at(alarms, share), cut_at(single, SINGLE * share))
+        for share in (DOUBTFUL * (1 - end), 1 - end)
+    )
+    return first, second
 
 
 def median_around(values: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:
