@@ -303,6 +303,23 @@ def test_one_cell_far_from_the_usual_is_noise_and_a_spot_is_not():
     assert found.shape == maps.shape
 
 
+def test_thin_edges_of_every_picture_are_false_alarms(monkeypatch):
+    # A spot differs; every picture has a line of one cell's width, which differs more.
+    spot, line = torch.zeros(16, 16), torch.zeros(16, 16)
+    spot[2:6, 2:6], line[:, 8] = 2, 3
+    noise = 0.1 * torch.randn(24, 6, 16, 16, generator=torch.Generator().manual_seed(0))
+    seen = []
+    for n, fine in enumerate(noise):
+        fine[0] += line + spot * (n % 2)
+        cells = (spot * (n % 2)).expand(10, -1, -1)
+        seen.append(Looked((cells, cells), fine, torch.zeros(3), torch.tensor([n % 2.0])))
+    ends = []
+    for single in (fitting.SINGLE, 9):
+        monkeypatch.setattr(fitting, "SINGLE", single)
+        ends.append(fitting.band_of(torch.eye(6)[0], seen, 0)[1].item())
+    assert ends[0] > ends[1]
+
+
 def fitted(spot: torch.Tensor, always: torch.Tensor, noise: float):
     """What resembles a spot that every second of 24 pictures has, beside what all have; strengths
     in these pictures."""

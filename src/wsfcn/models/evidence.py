@@ -38,7 +38,8 @@ SINCE = ("direction", "bias", "part", "cut", "margins")
 LEVEL = 0.55
 """Strength of what is of a class; labels are cut there by default."""
 BEGINS = 0.45
-"""Where a class begins, on the way from the usual cells to those that tell (docs/log.md, 73)."""
+"""Strength at which what resembles the cells that tell begins: where surroundings tell it, on the
+way from the mean of the usual cells, 0, to that of those that tell, 1 (docs/log.md, 73)."""
 UNSURE = 0.75
 """Part of that below which a cell has no strength at all."""
 BINS, PER_NAT = 240, 10
@@ -180,12 +181,14 @@ class LocalEvidence(nn.Module):
         return self.head(self.norm(cells)).float()
 
     def resembling(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b n y x"]:
-        """How much each cell of stride 4 is like those that tell a class, from 0, the usual, to 1.
-        ``maps`` are of strides 4, 8 and 16."""
+        """How much each cell of stride 4 is like those that tell a class; from `BEGINS` on it is of
+        the class. ``maps`` are of strides 4, 8 and 16."""
         fine, coarse, wide = self.parts
         near, beyond = self.direction[..., None, None].split((fine + coarse, wide), 1)
         with torch.autocast(maps[0].device.type, enabled=False):  # distances are large beside it
             alone = F.conv2d(finer(maps).float(), near, self.bias)
+            if not beyond.any():
+                return alone
             around = F.conv2d(surroundings(maps[1].float()), beyond)
         return alone + resize(around, size_of(alone), align_corners=False)
 
@@ -227,9 +230,8 @@ class LocalEvidence(nn.Module):
         fine, coarse, wide = self.parts
         if band is not None and direction is not None and direction.shape[-1] == fine + coarse:
             del weights[prefix + "band"]
-            slope = BEGINS * (1 - UNSURE) / (band[:, 1:] - band[:, :1]).clamp(min=1e-6)
-            weights[prefix + "direction"] = F.pad(slope * direction, (0, wide))
-            bias = (BEGINS - slope * band[:, 1:])[:, 0]
+            slope, bias = to_strengths(band)
+            weights[prefix + "direction"] = F.pad(slope[:, None] * direction, (0, wide))
             weights[prefix + "bias"] = torch.where(direction.abs().amax(1) > 0, bias, 0.0)
         for name in SINCE:
             weights.setdefault(prefix + name, torch.zeros_like(getattr(self, name)))
@@ -237,6 +239,14 @@ class LocalEvidence(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         super()._load_from_state_dict(self.brought_up(state_dict, prefix), prefix, *rest)
+
+
+def to_strengths(band: Float[Tensor, "*n 2"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
+    """Factor and summand that make strengths of distances: of where something may begin to resemble
+    the cells that tell, the strength below which there is none, of where it does, `BEGINS`."""
+    first, second = band.unbind(-1)
+    slope = BEGINS * (1 - UNSURE) / (second - first).clamp(min=1e-6)
+    return slope, BEGINS - slope * second
 
 
 def coarser(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b d y x"]:

@@ -31,13 +31,12 @@ from wsfcn.errors import PictureError
 from wsfcn.evaluation import average_precisions
 from wsfcn.images import reduced
 from wsfcn.models.evidence import (
-    BEGINS,
     SINCE,
-    UNSURE,
     LocalEvidence,
     evidence_loss,
     log_mean_exp,
     mean_around,
+    to_strengths,
 )
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.training.judge import directions
@@ -412,10 +411,8 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
     for k in ((tells > 0) & (without > 0)).nonzero()[:, 0].tolist():
         towards = ways[k] * apart[k]
         if towards[:single].sum() >= ALONE * towards.sum():
-            band = band_of(near[k], seen, k)
-            slope = BEGINS * (1 - UNSURE) / max(band[1] - band[0], 1e-6)
-            evidence.direction[k, :single] = slope * near[k].to(evidence.direction.device)
-            evidence.bias[k] = BEGINS - slope * band[1]
+            slope, evidence.bias[k] = to_strengths(band_of(near[k], seen, k))
+            evidence.direction[k, :single] = (slope * near[k]).to(evidence.direction.device)
         else:  # 0 at the mean of the usual, 1 at that of those that tell
             way = ways[k] / towards.sum()
             evidence.direction[k] = (way / std).to(evidence.direction.device)
@@ -423,7 +420,7 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
             evidence.part[k] = PART
 
 
-def band_of(way: Float[Tensor, "e"], seen: Sequence[Looked], k: int) -> tuple[float, float]:
+def band_of(way: Float[Tensor, "e"], seen: Sequence[Looked], k: int) -> Float[Tensor, "2"]:
     """How far in a direction class ``k`` may begin, and how far it does.
 
     It does where a cell of a tagged picture is more likely right than a false alarm, by the shares
@@ -438,11 +435,8 @@ def band_of(way: Float[Tensor, "e"], seen: Sequence[Looked], k: int) -> tuple[fl
     alarms, found = cells_in(around, ~tags[:, k]), cells_in(around, there)
     single = cells_in(maps, ~tags[:, k])
     end = end_of(found, alarms)
-    first, second = (
-        max(cut_at(alarms, share), cut_at(single, SINGLE * share))
-        for share in (DOUBTFUL * (1 - end), 1 - end)
-    )
-    return first, second
+    shares = (DOUBTFUL * (1 - end), 1 - end)
+    return torch.tensor([max(cut_at(alarms, x), cut_at(single, SINGLE * x)) for x in shares])
 
 
 def median_around(values: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:
