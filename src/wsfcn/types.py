@@ -145,7 +145,7 @@ class Prediction(NamedTuple):
     scores: Float[Tensor, "b c-1"]
     activations: Float[Tensor, "b c-1 y x"] | None = None
     background: bool = True
-    offset: Float[Tensor, "c 1 1"] | None = None
+    offset: Float[Tensor, "b c 1 1"] | None = None
 
     @property
     def learned(self) -> Float[Tensor, "b c h w"]:

@@ -18,6 +18,7 @@ from wsfcn.models.evidence import (
     BEGINS,
     FADING,
     LEVEL,
+    NEARLY,
     SINCE,
     UNSURE,
     WINDOWS,
@@ -40,6 +41,7 @@ from wsfcn.training.evidence import (
     judge,
     likeness,
     look_at,
+    more_right,
     neighbourhoods,
     precisions_of,
     whole_features,
@@ -320,13 +322,13 @@ def test_thin_edges_of_every_picture_are_false_alarms(monkeypatch):
     assert ends[0] > ends[1]
 
 
-def fitted(spot: torch.Tensor, always: torch.Tensor, noise: float):
-    """What resembles a spot that every second of 24 pictures has, beside what all have; strengths
-    in these pictures."""
+def fitted(spot: torch.Tensor, always: torch.Tensor, noise: float, alike: torch.Tensor | float = 0):
+    """What resembles a spot that every second of 24 pictures has, beside what all have, and what
+    all have that is like the spot; strengths in these pictures."""
     seen = []
     drawn = torch.randn(24, 6, 16, 16, generator=torch.Generator().manual_seed(0))
     for n, fine in enumerate(noise * drawn):
-        fine[[0, 3]] += spot * (n % 2)
+        fine[[0, 3]] += spot * (n % 2) + alike
         fine[3] += always
         cells = (spot * (n % 2) - 1).expand(10, -1, -1)
         seen.append(Looked((cells, cells), fine, torch.zeros(3), torch.tensor([n % 2.0])))
@@ -362,6 +364,23 @@ def test_a_class_of_which_single_cells_tell_little_is_told_by_what_is_around_the
     assert tagged[:, large > 0].mean().item() == pytest.approx(1, abs=1e-3)
 
 
+def test_surroundings_are_not_asked_where_all_pictures_have_what_is_like_the_class():
+    upper, lower = torch.zeros(2, 16, 16)
+    upper[:6], lower[7:] = 2, 2
+    (told, _), (spoilt, _) = (fitted(upper, 0 * upper, 5, alike) for alike in (0, lower))
+    assert told.part[0] == fitting.PART
+    assert spoilt.part[0] == 0
+    assert not spoilt.direction[0, 6:].any()
+
+
+def test_called_more_than_twice_as_often_a_class_is_more_likely_right():
+    seen = [Looked((x, x), x[0], x[0, 0], x[0, 0, 0]) for x in torch.zeros(3, 1, 1, 1, 3)]
+    tags = torch.tensor([[1.0, 1, 0], [0, 1, 1], [0, 0, 0]])
+    seen = [look._replace(tags=of) for look, of in zip(seen, tags, strict=True)]
+    shares = [torch.tensor(each) for each in ([0.4, 0.2, 0.1], [0.3, 0.3, 0.3], [0.0, 0.1, 0.2])]
+    assert more_right(shares, seen).tolist() == [True, True, False]
+
+
 def test_a_network_of_an_earlier_version_shows_the_cells_that_tell():
     old, new = evidence(), evidence()
     new.direction.fill_(1)
@@ -371,7 +390,7 @@ def test_a_network_of_an_earlier_version_shows_the_cells_that_tell():
         del state[name]
     new.load_state_dict(state)
     assert not new.resembles
-    assert not new.offset.any()
+    assert not new.offset(torch.randn(2, 3, 4, 5)).any()
 
 
 def test_what_resembled_in_an_earlier_version_does_so_now():
@@ -636,7 +655,38 @@ def test_a_class_begins_where_its_cells_are_best_told_from_others():
     found = seen_at([-3, -4, -6, -6.5, -7], [True, True, False, False, False])
     cut = found.cut[0].item() / 10
     assert -6 < cut < -4
-    assert found.offset.tolist() == [0, pytest.approx(-cut), 0]
+    faint = torch.tensor([0.0, -9, -9])[None, :, None, None]
+    assert found.offset(faint).flatten().tolist() == [0, pytest.approx(-cut), 0]
+
+
+def begins(strongest: float, cut: int) -> float:
+    """The odds, in logarithms, at which the first of two classes begins in a picture whose
+    strongest cell has those odds of it."""
+    found = evidence()
+    found.cut[0] = cut
+    learned = torch.tensor([[0.0, 0, 0, 0], [strongest, -8, -9, -7], [-30] * 4])[None, :, None]
+    offset = found.offset(learned).flatten()
+    assert offset[[0, 2]].tolist() == [0, 0]
+    return -offset[1].item()
+
+
+def test_a_silent_class_is_where_its_odds_are_near_the_highest_of_the_picture():
+    assert begins(-2, -60) == pytest.approx(-2 + math.log(NEARLY), abs=1e-4)
+    assert begins(-5.5, -60) == -6  # not below where it begins in all pictures
+    assert begins(3, -60) == 0  # even odds are enough
+
+
+@pytest.mark.parametrize("cut", [0, 10])
+def test_a_class_that_speaks_begins_in_all_pictures_at_the_same_odds(cut):
+    assert begins(-2, cut) == begins(3, cut) == cut / 10
+
+
+def test_pictures_of_a_batch_have_each_their_strongest_cell():
+    found = evidence()
+    found.cut.fill_(-60)
+    one, other = torch.randn(2, 1, 3, 4, 5) - torch.tensor([-3.0, 0, 0])[:, None, None]
+    both = found.offset(torch.cat([one, other]))
+    assert torch.equal(both, torch.cat([found.offset(one), found.offset(other)]))
 
 
 def test_a_cell_of_a_class_that_is_silent_weighs_more_the_rarer_it_is():

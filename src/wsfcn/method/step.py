@@ -31,7 +31,7 @@ from wsfcn.method.pseudo import (
     pseudo_labels,
     shares,
 )
-from wsfcn.models.evidence import LEVEL
+from wsfcn.models.evidence import LEVEL, margins_of
 from wsfcn.models.segmenter import Segmenter
 from wsfcn.refine.pamr import pamr
 from wsfcn.types import IGNORE, Batch, Losses, Prediction
@@ -176,13 +176,6 @@ def begin_where_told(
         of_class = said == torch.arange(1, there.shape[1] + 1, device=said.device)[:, None, None]
         there = torch.where(said == IGNORE, there, of_class)
     evidence.move_cuts(margins_of(prediction.learned), there, known)
-
-
-def margins_of(logits: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c-1 h w"]:
-    """By how much the logit of each object is above those of all others together: the odds of the
-    class, in logarithms."""
-    share = logits.float().softmax(1)[:, 1:]
-    return torch.logit(share, 1e-6)
 
 
 @torch.no_grad()

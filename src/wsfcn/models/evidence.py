@@ -49,6 +49,8 @@ FADING, FEW, LEAST = 0.99, 0.02, 0.05
 a class begins at 0, and with a lower IoU than the third not before."""
 ALIKE = 0.98
 """Beginnings with this part of the highest IoU are as good; the median of them is taken."""
+NEARLY = 0.3
+"""Part of a picture's highest odds of a silent class below which a cell is not of it."""
 RAREST = 0.01
 """Share of cells at which the weight of a class grows no further."""
 
@@ -127,11 +129,14 @@ class LocalEvidence(nn.Module):
         """Whether maps show what resembles the cells that tell."""
         return bool(self.has_direction.any())
 
-    @property
-    def offset(self) -> Float[Tensor, "_"]:
-        """What is added to the learned logits, so that a class begins at its cut; the background's
-        is 0."""
-        return F.pad(-self.cut / PER_NAT, (1, 0))
+    def offset(self, learned: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 1 1"]:
+        """What is added to the logits that a training ``learned``, so that a class begins at its
+        cut; a silent one, whose odds say more beside those of the same picture, nowhere below
+        `NEARLY` of the odds of its strongest cell. The background's is 0."""
+        begins = self.cut / PER_NAT
+        nearly = margins_of(learned).amax((2, 3)) + math.log(NEARLY)
+        begins = torch.where(self.is_silent, nearly.maximum(begins).clamp(max=0), begins)
+        return F.pad(-begins, (1, 0))[..., None, None]
 
     @property
     def is_silent(self) -> Bool[Tensor, "_"]:
@@ -239,6 +244,13 @@ class LocalEvidence(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         super()._load_from_state_dict(self.brought_up(state_dict, prefix), prefix, *rest)
+
+
+def margins_of(logits: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c-1 h w"]:
+    """By how much the logit of each object is above those of all others together: the odds of the
+    class, in logarithms."""
+    share = logits.float().softmax(1)[:, 1:].clamp(1e-6, 1 - 1e-6)
+    return torch.log(share / (1 - share))
 
 
 def to_strengths(band: Float[Tensor, "*n 2"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:

@@ -150,7 +150,7 @@ class Segmenter(nn.Module):
     ) -> Prediction:
         """Logits with the background's and the `offset`, and the scores of the picture."""
         logits = add_background(logits, empty=not self.background).float()
-        offset = self.evidence.offset[:, None, None] if self.evidence else None
+        offset = self.evidence.offset(logits) if self.evidence else None
         if offset is not None:
             logits = logits + offset
         if self.tag_head:

@@ -31,6 +31,7 @@ from wsfcn.errors import PictureError
 from wsfcn.evaluation import average_precisions
 from wsfcn.images import reduced
 from wsfcn.models.evidence import (
+    BEGINS,
     SINCE,
     LocalEvidence,
     evidence_loss,
@@ -385,7 +386,8 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
 
     For each class a linear discriminant (Fisher, 1936) tells these cells from all cells of pictures
     without it: of a few that differ most from the usual it makes the way in which they differ. It
-    knows what is around a cell only where single cells tell too little of the class.
+    knows what is around a cell only where single cells tell too little of the class, and where
+    what then resembles them is not as likely in pictures without it.
     """
     for name in ("direction", "bias", "part"):
         getattr(evidence, name).zero_()
@@ -408,16 +410,30 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
     sample, single = (sample - mean) / std, sum(evidence.parts[:2])
     ways = directions(sample, apart.T).T
     near = directions(sample[:, :single], apart[:, :single].T).T / std[:single]
-    for k in ((tells > 0) & (without > 0)).nonzero()[:, 0].tolist():
-        towards = ways[k] * apart[k]
-        if towards[:single].sum() >= ALONE * towards.sum():
-            slope, evidence.bias[k] = to_strengths(band_of(near[k], seen, k))
-            evidence.direction[k, :single] = (slope * near[k]).to(evidence.direction.device)
-        else:  # 0 at the mean of the usual, 1 at that of those that tell
-            way = ways[k] / towards.sum()
-            evidence.direction[k] = (way / std).to(evidence.direction.device)
-            evidence.bias[k] = -(way @ usual[k] + (way / std) @ mean).item()
+    known, device = (tells > 0) & (without > 0), evidence.direction.device
+    towards = ways * apart
+    around = known & (towards[:, :single].sum(1) < ALONE * towards.sum(1))
+    # 0 at the mean of the usual, 1 at that of those that tell
+    wide = ways / towards.sum(1, keepdim=True) / std
+    bias = -(wide * (usual * std + mean)).sum(1)
+    if around.any():
+        called = (wide @ cells(look).T + bias[:, None] > BEGINS for look in seen)
+        around &= more_right([each.float().mean(1) for each in called], seen)
+    for k in known.nonzero()[:, 0].tolist():
+        if around[k]:
+            evidence.direction[k], evidence.bias[k] = wide[k].to(device), bias[k]
             evidence.part[k] = PART
+        else:
+            slope, evidence.bias[k] = to_strengths(band_of(near[k], seen, k))
+            evidence.direction[k, :single] = (slope * near[k]).to(device)
+
+
+def more_right(shares: Sequence[Float[Tensor, "n"]], seen: Sequence[Looked]) -> Bool[Tensor, "n"]:
+    """Classes of which a cell of a tagged picture is more likely right than a false alarm, by the
+    ``shares`` of each picture's cells that are called each class."""
+    tags, found = torch.stack([look.tags for look in seen]), torch.stack([*shares])
+    here, elsewhere = (((found * of).sum(0) / of.sum(0).clamp(min=1)) for of in (tags, 1 - tags))
+    return here > 2 * elsewhere
 
 
 def band_of(way: Float[Tensor, "e"], seen: Sequence[Looked], k: int) -> Float[Tensor, "2"]:
