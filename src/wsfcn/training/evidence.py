@@ -387,7 +387,7 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
     For each class a linear discriminant (Fisher, 1936) tells these cells from all cells of pictures
     without it: of a few that differ most from the usual it makes the way in which they differ. It
     knows what is around a cell only where single cells tell too little of the class, and where
-    what then resembles them is not as likely in pictures without it.
+    pictures without it then have less than half as many such cells (docs/log.md, 74).
     """
     for name in ("direction", "bias", "part"):
         getattr(evidence, name).zero_()
