@@ -689,6 +689,12 @@ def test_pictures_of_a_batch_have_each_their_strongest_cell():
     assert torch.equal(both, torch.cat([found.offset(one), found.offset(other)]))
 
 
+def test_where_a_silent_class_begins_teaches_nothing():
+    found = evidence()
+    found.cut.fill_(-60)
+    assert not found.offset(torch.randn(1, 3, 4, 5, requires_grad=True)).requires_grad
+
+
 def test_a_cell_of_a_class_that_is_silent_weighs_more_the_rarer_it_is():
     found = seen_at([-3, -4, -6, -7], [True, False, False, False])
     assert found.rarity.tolist() == [1, pytest.approx(2), 1]

@@ -29,6 +29,7 @@ from torch.nn import functional as F
 from wsfcn.maps import resize, size_of
 from wsfcn.models.folding import fold_norms
 from wsfcn.models.layers import joined
+from wsfcn.models.scoring import log_odds
 
 HIDDEN = 64
 WINDOWS = (5, 11)
@@ -134,7 +135,7 @@ class LocalEvidence(nn.Module):
         cut; a silent one, whose odds say more beside those of the same picture, nowhere below
         `NEARLY` of the odds of its strongest cell. The background's is 0."""
         begins = self.cut / PER_NAT
-        nearly = margins_of(learned).amax((2, 3)) + math.log(NEARLY)
+        nearly = margins_of(learned.detach()).amax((2, 3)) + math.log(NEARLY)
         begins = torch.where(self.is_silent, nearly.maximum(begins).clamp(max=0), begins)
         return F.pad(-begins, (1, 0))[..., None, None]
 
@@ -249,8 +250,7 @@ class LocalEvidence(nn.Module):
 def margins_of(logits: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c-1 h w"]:
     """By how much the logit of each object is above those of all others together: the odds of the
     class, in logarithms."""
-    share = logits.float().softmax(1)[:, 1:].clamp(1e-6, 1 - 1e-6)
-    return torch.log(share / (1 - share))
+    return log_odds(logits.float().softmax(1)[:, 1:])
 
 
 def to_strengths(band: Float[Tensor, "*n 2"]) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:

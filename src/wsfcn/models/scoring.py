@@ -20,6 +20,15 @@ def add_background(
     return torch.cat([ones * NOWHERE if empty else ones, logits], 1)
 
 
+def log_odds(
+    probabilities: Float[Tensor, "*shape"], least: float = 1e-6
+) -> Float[Tensor, "*shape"]:
+    """Odds in logarithms; none is further from even ones than those of a probability of
+    ``least``."""
+    probabilities = probabilities.clamp(least, 1 - least)
+    return torch.log(probabilities / (1 - probabilities))
+
+
 def image_scores(
     logits: Float[Tensor, "b c h w"], *, power: float = 3.0, floor: float = 0.01
 ) -> Float[Tensor, "b c-1"]:

@@ -19,7 +19,7 @@ from wsfcn.models.evidence import LocalEvidence
 from wsfcn.models.folding import fold_norms
 from wsfcn.models.fusion import FUSIONS
 from wsfcn.models.layers import Dropout, IdleNorm2d, conv_norm_relu
-from wsfcn.models.scoring import add_background, image_scores
+from wsfcn.models.scoring import add_background, image_scores, log_odds
 from wsfcn.types import Features, Prediction
 
 SURER = math.log(9)
@@ -160,8 +160,7 @@ class Segmenter(nn.Module):
                 # What is small hardly moves a mean: there the masks themselves tell. Where pictures
                 # without any tag have shown what is usual, both must.
                 strongest = F.avg_pool2d(logits.softmax(1)[:, 1:], 3, 1, 1).amax((2, 3))
-                strongest = strongest.clamp(1e-4, 1 - 1e-4)
-                odds = torch.log(strongest / (1 - strongest))
+                odds = log_odds(strongest, 1e-4)
                 # Where masks begin early they say little, and the whole must be surer.
                 both = torch.minimum(odds, scores - SURER * self.evidence.is_silent)
                 told = torch.where(self.evidence.has_direction, both, odds)
