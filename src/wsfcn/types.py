@@ -112,6 +112,8 @@ class Sample(NamedTuple):
     """What a person said of its pixels; 255 where nothing was said."""
     labels: UInt8[Tensor, "h w"] | None = None
     """Its labels of the second round; 255 where there is none."""
+    plain: Float[Tensor, "3 h w"] | None = None
+    """The picture in its own colours, where ``image`` has others and local evidence is asked."""
 
 
 class Batch(NamedTuple):
@@ -124,6 +126,8 @@ class Batch(NamedTuple):
     """What people said of their pixels, 255 where nothing; None where they said nothing at all."""
     labels: UInt8[Tensor, "b h w"] | None = None
     """Labels that were made before, of all its pictures (the second round); 255 where none is."""
+    plain: Float[Tensor, "b 3 h w"] | None = None
+    """The pictures in their own colours, where ``image`` has others and local evidence is asked."""
 
 
 class Features(NamedTuple):

@@ -156,7 +156,8 @@ def test_a_mask_is_cut_and_mirrored_as_its_picture_is(factor):
     shares = []
     for seed in range(20):
         torch.manual_seed(seed)
-        image, corrected, _ = transform(picture, mask)
+        crop = transform(picture, mask)
+        image, corrected = crop.image, crop.corrected
         assert corrected is not None
         assert corrected.shape == (64, 64)
         torch.manual_seed(seed)

@@ -88,3 +88,19 @@ def test_a_crop_has_its_size_and_depends_on_the_seed_alone(picture):
     assert found[0].max() <= 1
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
+
+
+def test_a_crop_in_its_own_colours_is_the_same_crop(picture):
+    for jitter in ((0.3, 0.3, 0.3, 0.1), (0.0,) * 4):
+        crops = []
+        for plain in (False, True):
+            torch.manual_seed(3)
+            transform = training_transform(DataSettings(crop=48, jitter=jitter), plain=plain)
+            crops.append(transform(picture))
+        assert crops[0].plain is None
+        assert crops[1].plain is not None
+        assert torch.equal(crops[0].image, crops[1].image)
+        assert torch.equal(crops[1].plain, crops[1].image) == (not any(jitter))
+        torch.manual_seed(3)
+        still = training_transform(DataSettings(crop=48, jitter=(0.0,) * 4))
+        assert torch.equal(crops[1].plain, still(picture).image)

@@ -318,7 +318,7 @@ class TrainingSet(Dataset[Sample]):
             torch.manual_seed(hash((self.seed, draw, position)) % 2**63)
             crop = self.transform(opened, mask, labels)
         tags = tag_vector(picture.tags, self.classes)
-        return Sample(crop.image, tags, picture.name, crop.corrected, crop.labels)
+        return Sample(crop.image, tags, picture.name, crop.corrected, crop.labels, crop.plain)
 
 
 class ViewingSet(Dataset[Sample | None]):
@@ -356,7 +356,7 @@ def only(samples: Sequence[Sample | None]) -> Batch | None:
 
 def collate(samples: Sequence[Sample]) -> Batch:
     """Stack samples of one size."""
-    images, tags, names, corrected, labels = zip(*samples, strict=True)
+    images, tags, names, corrected, labels, plain = zip(*samples, strict=True)
     nothing = images[0].new_full(images[0].shape[1:], IGNORE, dtype=torch.uint8)
     said, made = (
         torch.stack([nothing if mask is None else mask for mask in masks])
@@ -364,4 +364,5 @@ def collate(samples: Sequence[Sample]) -> Batch:
         else None
         for masks in (corrected, labels)
     )
-    return Batch(torch.stack(images), torch.stack(tags), list(names), said, made)
+    own = None if plain[0] is None else torch.stack(plain)
+    return Batch(torch.stack(images), torch.stack(tags), list(names), said, made, own)

@@ -51,6 +51,8 @@ class Crop(NamedTuple):
     """What a person said of its pixels, where the picture has a corrected mask."""
     labels: UInt8[Tensor, "h w"] | None
     """Its labels, where it has some already."""
+    plain: Float[Tensor, "3 h w"] | None = None
+    """The same crop in the picture's own colours, where it is asked for."""
 
 
 Mask = UInt8[np.ndarray, "_ _"] | None
@@ -58,11 +60,11 @@ Transform = Callable[..., Crop]
 """From a picture, and its corrected mask and its labels where it has them."""
 
 
-def training_transform(settings: DataSettings) -> Transform:
+def training_transform(settings: DataSettings, *, plain: bool = False) -> Transform:
     """Random crop, flip and colour jitter of a picture, and of the masks that go with it.
 
     The picture may be a reduced one, the masks have sizes of their own. Randomness comes from
-    torch's global generator.
+    torch's global generator. With ``plain`` the crop is given in its own colours as well.
     """
 
     def transform(picture: Image.Image, corrected: Mask = None, labels: Mask = None) -> Crop:
@@ -82,7 +84,8 @@ def training_transform(settings: DataSettings) -> Transform:
             cropped = cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             said, made = (None if m is None else np.fliplr(m).copy() for m in (said, made))
         image = to_tensor(jittered(cropped, *drawn(settings.jitter)))
-        return Crop(image, *(None if m is None else torch.from_numpy(m) for m in (said, made)))
+        said, made = (None if m is None else torch.from_numpy(m) for m in (said, made))
+        return Crop(image, said, made, to_tensor(cropped) if plain else None)
 
     return transform
 

@@ -120,10 +120,12 @@ class SegmentationTraining(L.LightningModule):
             skip=seen * per_process,
             often=self.often,
         )
+        evidence = self.model.evidence
+        local = evidence is not None and bool(evidence.local.any())
         pictures = TrainingSet(
             self.data.train,
             self.data.classes,
-            training_transform(settings.data),
+            training_transform(settings.data, plain=local and any(settings.data.jitter)),
             settings.seed,
             settings.data.broken,
             smallest_side(settings.data),
