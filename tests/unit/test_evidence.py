@@ -22,13 +22,11 @@ from wsfcn.models.evidence import (
     LEVEL,
     NEARLY,
     SINCE,
-    TELLS,
     UNSURE,
     WINDOWS,
     LocalEvidence,
     evidence_loss,
     log_mean_exp,
-    reconstructed,
 )
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training import evidence as fitting
@@ -137,56 +135,6 @@ def test_what_is_around_a_cell_is_seen_too():
         around = slice(11 - reach, 12 + reach)
         assert strengths[around, around].min().item() == pytest.approx(1)
         assert strengths.sum().item() == pytest.approx(side**2)
-
-
-def test_cells_that_tell_are_a_part_of_the_strongest_or_of_half_the_usual():
-    found = evidence()
-    found.usual.copy_(torch.tensor([8.0, 0.0]))
-    tell = torch.zeros(1, 2, 1, 8)
-    tell[0, 0, 0, [0, 4]] = 4 * TELLS + torch.tensor([-0.01, 0.01])  # of a picture that shows none
-    tell[0, 1, 0, [1, 7]] = torch.tensor([1.1 * TELLS, 1.0])
-    seeds = found.seeds(tell)
-    assert seeds[0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1, 0, 0]  # and those beside them
-    assert seeds[0, 1, 0].tolist() == [1, 1, 1, 0, 0, 0, 1, 1]
-    assert found.seeds(torch.zeros(1, 2, 3, 3)).sum() == 0
-
-
-def test_what_does_not_hang_together_with_a_cell_that_tells_is_something_else():
-    found = evidence(2)
-    found.direction[0, 3] = 1
-    found.connected.fill_(True)
-    values = torch.zeros(1, 10)
-    values[0, 1:4], values[0, 6:9] = torch.tensor([1.0, 3.0, 2.0]), 5.0
-    found.eyes.forward = lambda _: seen_maps(values)
-    telling = torch.full((1, 1, 1, 10), -1.0)
-    telling[..., 2] = 1
-    found.telling = lambda _cells: telling
-    image = torch.zeros(1, 3, 4, 40)
-    assert found(image).tolist() == [[[[0, 1, 3, 2, 0, 0, 0, 0, 0, 0]]]]
-    telling[..., 7] = 0.5
-    assert found(image).tolist() == [[[[0, 1, 3, 2, 0, 0, 5, 5, 5, 0]]]]
-    assert torch.equal(found(image, torch.ones(1, 1)), found(image))
-    assert found(image, torch.zeros(1, 1)).tolist() == [[[[0] * 10]]]  # none is tagged
-    found.connected.fill_(False)  # as where some pictures have no tag
-    assert found(image).tolist() == [[[[0, 1, 3, 2, 0, 0, 5, 5, 5, 0]]]]
-
-
-def test_over_a_weak_bridge_nothing_is_stronger_than_the_bridge():
-    strengths = torch.tensor([[[[3.0, 0.5, 3.0], [0.0, 0.0, 0.0], [3.0, 3.0, 3.0]]]])
-    seeds = torch.zeros_like(strengths)
-    seeds[..., 0, 0] = 1
-    grown = reconstructed(strengths, seeds)
-    assert grown.tolist() == [[[[3, 0.5, 0.5], [0, 0, 0], [0, 0, 0]]]]
-
-
-def test_a_path_may_wind_through_the_whole_picture():
-    size = 13
-    strengths = torch.zeros(1, 1, size, size)
-    strengths[..., ::2, :] = 1
-    strengths[..., 1::4, -1] = strengths[..., 3::4, 0] = 1  # one line from corner to corner
-    seeds = torch.zeros_like(strengths)
-    seeds[..., 0, 0] = 1
-    assert torch.equal(reconstructed(strengths, seeds), strengths)
 
 
 @pytest.mark.parametrize("strongest", [1.0, 3.0])
@@ -321,7 +269,6 @@ def test_what_resembles_reaches_beyond_the_cells_that_tell(monkeypatch):
     shown = iter(maps)
     monkeypatch.setattr(fitting, "logits_of", lambda *_: next(shown))
     fit_resemblance(found, seen)
-    assert not found.connected
     assert (found(image)[:, 0] > 0.5)[cells_of(truth, 4)].all()
     assert overlap(found(image)[:, 0], truth, 4) > 0.3 > 2 * overlap(maps[:, 0, 0], truth, 8)
 
@@ -576,30 +523,6 @@ def test_where_few_pictures_are_without_a_class_none_is_local(tmp_path):
     assert fit_evidence(model, data, scenes) is None
     assert model.evidence is not None
     assert not model.evidence.local.any()
-
-
-def test_where_every_picture_has_a_tag_the_others_show_what_is_usual():
-    """Two kinds of spots, a picture each; what is around a cell is not asked."""
-    image, tags, truth = spotted()
-    blue = torch.tensor([0.1, 0.1, 0.5])[:, None, None]
-    other = torch.zeros_like(truth)
-    other[1::2, 64:88, 72:96] = True
-    image = torch.where(other[:, None], blue, image)
-    tags = torch.cat([tags, 1 - tags], 1)
-    found = evidence()
-    seen = looks(found, image, tags)
-    found.telling = lambda cells: torch.stack(
-        [cells[:, 0] - 1.4 * cells[:, 1], cells[:, 2] - 1.4 * cells[:, 1]], 1
-    )
-    fit_resemblance(found, seen, normal=False)
-    assert found.connected
-    assert found.part.tolist() == [0, 0]
-    assert not found.direction[:, 6:].any()
-    masks = found.masks(found(image), tags) > LEVEL
-    for k, spots in enumerate((truth, other)):
-        assert masks[:, k + 1][cells_of(spots, 4)].float().mean() > 0.8  # corners aside
-        assert not masks[:, k + 1][tags[:, k] == 0].any()
-        assert overlap(masks[:, k + 1].float(), spots, 4) > 0.3
 
 
 def test_where_every_picture_has_a_tag_the_classes_are_compared_with_each_other(

@@ -5,17 +5,16 @@ without it show just as well. A network that is trained end to end spreads what 
 picture over its deep features, so that the whole object answers for the lesion. Here the features
 are those of a frozen copy of the backbone's first stages (strides 4, 8 and 16), which see no more
 than a neighbourhood and never learn to see more. Two things are fitted to them before the training,
-in `training/evidence.py`: a small perceptron over single cells, and where pictures are alike a
-linear discriminant. The first finds the cells that tell a class best, which are few; the second
-finds all that differs as those do from pictures without the class, by what is around a cell too
-where single cells tell too little. Where no picture is without a tag, only what hangs together with
-a cell that tells is the rest of the lesion.
+in `training/evidence.py`: a small perceptron over single cells, and where pictures are alike and
+some have no tag, a linear discriminant. The first finds the cells that tell a class best, which
+are few; the second finds all that differs from the usual as those do, by what is around a cell too
+where single cells tell too little.
 
 Papers: patch features of frozen networks, PatchCore (Roth et al., 2022), section 3.1;
 log-sum-exp pooling, From Image-level to Pixel-level Labeling (Pinheiro and Collobert, 2015),
 section 3.2; The Use of Multiple Measurements in Taxonomic Problems (Fisher, 1936) for the
 discriminant. That every cell of a picture without the class is an example against it is ours, and
-so is what resembles the cells that tell (docs/log.md, 70, 73 and 75).
+so is what resembles the cells that tell (docs/log.md, 70 and 73).
 """
 
 import math
@@ -27,7 +26,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsfcn.maps import nearest, resize, size_of
+from wsfcn.maps import resize, size_of
 from wsfcn.models.folding import fold_norms
 from wsfcn.models.layers import joined
 from wsfcn.models.scoring import log_odds
@@ -35,7 +34,7 @@ from wsfcn.models.scoring import log_odds
 HIDDEN = 64
 WINDOWS = (5, 11)
 """Sides, in cells of stride 8, of the surroundings whose means tell what a single cell does not."""
-SINCE = ("direction", "bias", "part", "connected", "cut", "margins")
+SINCE = ("direction", "bias", "part", "cut", "margins")
 """What networks of earlier versions lack; nothing resembles the cells that tell there."""
 LEVEL = 0.55
 """Strength of what is of a class; labels are cut there by default."""
@@ -53,9 +52,6 @@ ALIKE = 0.98
 """Beginnings with this part of the highest IoU are as good; the median of them is taken."""
 NEARLY = 0.3
 """Part of a picture's highest odds of a silent class below which a cell is not of it."""
-TELLS = 0.15
-"""Part of a picture's strongest cell above which one tells that what hangs together with it is of
-the class (docs/log.md, 75)."""
 RAREST = 0.01
 """Share of cells at which the weight of a class grows no further."""
 
@@ -66,8 +62,7 @@ class LocalEvidence(nn.Module):
     ``local`` says of which classes the maps make labels; ``usual`` is the mean of the logits'
     maxima in tagged pictures. Where a ``direction`` was fitted, the maps show what resembles the
     cells that tell: how far a cell lies in that direction, with its ``bias``. What is above
-    `BEGINS` is of the class, and above a ``part`` of the picture's strongest cell; ``connected``
-    asks besides that it hangs together with a cell that tells. ``margins``
+    `BEGINS` is of the class, and above a ``part`` of the picture's strongest cell. ``margins``
     counts the odds a training gave a class, of cells that were of it and of others; ``cut`` is from
     which odds on a cell is of it, in whole tenths of a nat, as averages of weights leave whole
     numbers as they are.
@@ -78,7 +73,6 @@ class LocalEvidence(nn.Module):
     direction: Tensor
     bias: Tensor
     part: Tensor
-    connected: Tensor
     cut: Tensor
     margins: Tensor
 
@@ -97,7 +91,6 @@ class LocalEvidence(nn.Module):
         self.register_buffer("direction", torch.zeros(classes - 1, sum(self.parts)))
         self.register_buffer("bias", torch.zeros(classes - 1))
         self.register_buffer("part", torch.zeros(classes - 1))
-        self.register_buffer("connected", torch.zeros((), dtype=torch.bool))
         self.register_buffer("cut", torch.zeros(classes - 1, dtype=torch.long))
         self.register_buffer("margins", torch.zeros(classes - 1, 2, BINS))  # in pictures
         self.requires_grad_(False)
@@ -120,34 +113,12 @@ class LocalEvidence(nn.Module):
         """The first of what a `look` gives."""
         return coarser(self.eyes(image))
 
-    def forward(
-        self, image: Float[Tensor, "b 3 h w"], tags: Float[Tensor, "b n"] | None = None
-    ) -> Float[Tensor, "b n y x"]:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"]:
         """Strengths, none below 0: on the grid of stride 4 of what resembles the cells that tell,
-        where that was fitted, and otherwise on the grid of stride 8 of these. With ``tags`` those
-        of other classes may be 0, which takes less time."""
+        where that was fitted, and otherwise on the grid of stride 8 of these."""
         maps = self.eyes(image)
-        if not self.resembles:
-            return self.telling(coarser(maps)).relu()
-        found = self.resembling(maps).relu()
-        if not self.connected:
-            return found
-        tell = self.telling(coarser(maps)).relu()
-        seeds = nearest(self.seeds(tell), size_of(found))
-        if tags is None:
-            return reconstructed(found, seeds)
-        asked = tags > 0
-        strengths = torch.zeros_like(found)
-        strengths[asked] = reconstructed(found[asked][:, None], seeds[asked][:, None])[:, 0]
-        return strengths
-
-    def seeds(self, tell: Float[Tensor, "b n v u"]) -> Float[Tensor, "b n v u"]:
-        """1 for cells that tell a class, and those beside them: above `TELLS` of the strongest of
-        their picture, or of half the usual."""
-        strongest = tell.amax((2, 3), keepdim=True)
-        usual = self.usual[:, None, None] / 2
-        telling = tell > TELLS * torch.maximum(strongest, usual).clamp(min=1e-4)
-        return F.max_pool2d(telling.float(), 3, 1, 1)
+        found = self.resembling(maps) if self.resembles else self.telling(coarser(maps))
+        return found.relu()
 
     @property
     def has_direction(self) -> Bool[Tensor, "_"]:
@@ -288,26 +259,6 @@ def to_strengths(band: Float[Tensor, "*n 2"]) -> tuple[Float[Tensor, "*n"], Floa
     first, second = band.unbind(-1)
     slope = BEGINS * (1 - UNSURE) / (second - first).clamp(min=1e-6)
     return slope, BEGINS - slope * second
-
-
-def reconstructed(
-    strengths: Float[Tensor, "b n y x"], seeds: Float[Tensor, "b n y x"]
-) -> Float[Tensor, "b n y x"]:
-    """What of the strengths hangs together with seeds: of each cell the weakest on the best way to
-    it from one, 0 where there is none. Morphological Grayscale Reconstruction in Image Analysis
-    (Vincent, 1993), by dilation.
-
-    >>> strengths = torch.tensor([[[[2.0, 3.0, 1.0, 2.0, 0.0, 4.0]]]])
-    >>> reconstructed(strengths, torch.eye(6)[None, None, :1]).tolist()
-    [[[[2.0, 2.0, 1.0, 1.0, 0.0, 0.0]]]]
-    """
-    grown = strengths * seeds
-    for _ in range(math.prod(size_of(strengths))):
-        wider = F.max_pool2d(grown, 3, 1, 1).minimum(strengths)
-        if wider.equal(grown):
-            break
-        grown = wider
-    return grown
 
 
 def coarser(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b d y x"]:

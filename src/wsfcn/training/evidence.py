@@ -9,10 +9,8 @@ without a lesion, cells must tell the classes about as well on the mean. Of phot
 not alike, a class is local where cells tell it far better than the whole does, and better than
 neighbourhoods of cells do: a hat, not a face.
 
-The cells that tell are a part of the lesion, those at which it differs most. Where pictures are
-alike, labels are all that differs as these cells do from the pictures without the class. If each of
-those has a tag, none is normal: then it must be rarer there, and hang together with a cell that
-tells.
+The cells that tell are a part of the lesion, those at which it differs most. Where pictures without
+any tag show what is usual, labels are all that differs from it as these cells do.
 """
 
 import copy
@@ -84,9 +82,6 @@ PART = 0.3
 """Part of a picture's strongest cell at which such a class begins."""
 QUANTILES = (0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998)
 """Of the cells of pictures without a class: where what resembles the class may begin."""
-RARE = 0.99
-"""The least of them where each picture has a tag: others are not normal, and classes differ as a
-whole (docs/log.md, 75)."""
 DOUBTFUL = 2
 """How many times as many cells of pictures without a class as are wrong are unsure or wrong."""
 SINGLE = 5
@@ -152,7 +147,8 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
         # What resembles the cells that tell is more than these: they need not tell everything.
         margin = max(margin, ROUGHLY) if normal else margin
         judged = judge(from_cells, from_whole, tags, margin, known, normal=normal)
-        fit_resemblance(evidence, seen, normal=normal)
+        if normal:
+            fit_resemblance(evidence, seen)
     else:
         cells = best_head(evidence, learned, held_out, settings.seed, RATE_UNLIKE)
         whole, count = precisions_of(from_whole, tags), tags.sum(0)
@@ -385,17 +381,13 @@ def fit_head(evidence: LocalEvidence, seen: Sequence[Looked], seed: int, rate: f
 
 
 @torch.no_grad()
-def fit_resemblance(
-    evidence: LocalEvidence, seen: Sequence[Looked], *, normal: bool = True
-) -> None:
+def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
     """Fit what resembles the cells that tell a class, after `fit_head`.
 
     For each class a linear discriminant (Fisher, 1936) tells these cells from all cells of pictures
     without it: of a few that differ most from the usual it makes the way in which they differ. It
-    knows what is around a cell only where single cells tell too little of the class, and pictures
-    without it then have less than half as many such cells (docs/log.md, 74). Where no picture is
-    ``normal``, without a tag, it does not, what it finds begins later, and must hang together with
-    a cell that tells (75).
+    knows what is around a cell only where single cells tell too little of the class, and where
+    pictures without it then have less than half as many such cells (docs/log.md, 74).
     """
     for name in ("direction", "bias", "part"):
         getattr(evidence, name).zero_()
@@ -418,23 +410,21 @@ def fit_resemblance(
     sample, single = (sample - mean) / std, sum(evidence.parts[:2])
     ways = directions(sample, apart.T).T
     near = directions(sample[:, :single], apart[:, :single].T).T / std[:single]
-    evidence.connected.fill_(not normal)
-    least = QUANTILES[0] if normal else RARE
     known, device = (tells > 0) & (without > 0), evidence.direction.device
     towards = ways * apart
-    wider = known & normal & (towards[:, :single].sum(1) < ALONE * towards.sum(1))
+    around = known & (towards[:, :single].sum(1) < ALONE * towards.sum(1))
     # 0 at the mean of the usual, 1 at that of those that tell
     wide = ways / towards.sum(1, keepdim=True) / std
     bias = -(wide * (usual * std + mean)).sum(1)
-    if wider.any():
+    if around.any():
         called = (wide @ cells(look).T + bias[:, None] > BEGINS for look in seen)
-        wider &= more_right([each.float().mean(1) for each in called], seen)
+        around &= more_right([each.float().mean(1) for each in called], seen)
     for k in known.nonzero()[:, 0].tolist():
-        if wider[k]:
+        if around[k]:
             evidence.direction[k], evidence.bias[k] = wide[k].to(device), bias[k]
             evidence.part[k] = PART
         else:
-            slope, evidence.bias[k] = to_strengths(band_of(near[k], seen, k, least))
+            slope, evidence.bias[k] = to_strengths(band_of(near[k], seen, k))
             evidence.direction[k, :single] = (slope * near[k]).to(device)
 
 
@@ -446,11 +436,8 @@ def more_right(shares: Sequence[Float[Tensor, "n"]], seen: Sequence[Looked]) -> 
     return here > 2 * elsewhere
 
 
-def band_of(
-    way: Float[Tensor, "e"], seen: Sequence[Looked], k: int, least: float = QUANTILES[0]
-) -> Float[Tensor, "2"]:
-    """How far in a direction class ``k`` may begin, and how far it does: beyond the ``least`` of
-    the quantiles.
+def band_of(way: Float[Tensor, "e"], seen: Sequence[Looked], k: int) -> Float[Tensor, "2"]:
+    """How far in a direction class ``k`` may begin, and how far it does.
 
     It does where a cell of a tagged picture is more likely right than a false alarm, by the shares
     of cells that lie so far in tagged pictures and in the others: of medians of cells, as a single
@@ -463,7 +450,7 @@ def band_of(
     around = [median_around(each) for each in maps]
     alarms, found = cells_in(around, ~tags[:, k]), cells_in(around, there)
     single = cells_in(maps, ~tags[:, k])
-    end = max(least, end_of(found, alarms))
+    end = end_of(found, alarms)
     shares = (DOUBTFUL * (1 - end), 1 - end)
     return torch.tensor([max(cut_at(alarms, x), cut_at(single, SINGLE * x)) for x in shares])
 
