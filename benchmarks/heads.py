@@ -82,10 +82,10 @@ def cut(scan: Scan, kind: str, chance: Generator) -> tuple[Grey, tuple[float, fl
 def tumour(head: Grey, kind: str, sella: tuple[float, float], chance: Generator) -> Mask:
     """Draw one into a slice; where it is."""
     inside = binary_fill_holes(gaussian_filter(head, 2) > 0.12)
-    depth = {"glioma": 42, "meningioma": SKULL + 4}.get(kind, 0)
     if kind == "pituitary":
         centre, radius = sella, chance.uniform(6, 13)
     else:
+        depth = 42 if kind == "glioma" else SKULL + 4
         deep = binary_erosion(inside, iterations=depth)
         if kind == "meningioma":
             deep &= ~binary_erosion(inside, iterations=depth + 8)

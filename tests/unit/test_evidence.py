@@ -329,7 +329,8 @@ def fitted(spot: torch.Tensor, always: torch.Tensor, noise: float, alike: torch.
     """What resembles a spot that every second of 24 pictures has, beside what all have, and what
     all have that is like the spot; strengths in these pictures."""
     seen = []
-    drawn = torch.randn(24, 6, 16, 16, generator=torch.Generator().manual_seed(0))
+    # torch's own normal numbers differ between processors
+    drawn = torch.from_numpy(np.random.default_rng(0).normal(size=(24, 6, 16, 16))).float()
     for n, fine in enumerate(noise * drawn):
         fine[[0, 3]] += spot * (n % 2) + alike
         fine[3] += always
@@ -350,7 +351,7 @@ def test_what_every_picture_has_is_usual(noise):
     _, strengths = fitted(spot, line, noise)
     tagged, others = strengths[1::2], strengths[::2]
     assert (tagged[:, spot > 0] > BEGINS).float().mean() > 0.8
-    assert (others > BEGINS).float().mean() < 0.06
+    assert (others > BEGINS).float().mean() < 0.05
     assert tagged[:, spot > 0].mean() > 2 * others[:, line > 0].mean()
 
 
@@ -369,7 +370,7 @@ def test_a_class_of_which_single_cells_tell_little_is_told_by_what_is_around_the
 
 def test_surroundings_are_not_asked_where_all_pictures_have_what_is_like_the_class():
     upper, lower = torch.zeros(2, 16, 16)
-    upper[:6], lower[7:] = 2, 2
+    upper[:6], lower[7:] = 2, 3
     (told, _), (spoilt, _) = (fitted(upper, 0 * upper, 5, alike) for alike in (0, lower))
     assert told.part[0] == fitting.PART
     assert spoilt.part[0] == 0
