@@ -22,11 +22,13 @@ from wsfcn.models.evidence import (
     LEVEL,
     NEARLY,
     SINCE,
+    TELLS,
     UNSURE,
     WINDOWS,
     LocalEvidence,
     evidence_loss,
     log_mean_exp,
+    reconstructed,
 )
 from wsfcn.models.segmenter import Segmenter, build_segmenter
 from wsfcn.training import evidence as fitting
@@ -135,6 +137,109 @@ def test_what_is_around_a_cell_is_seen_too():
         around = slice(11 - reach, 12 + reach)
         assert strengths[around, around].min().item() == pytest.approx(1)
         assert strengths.sum().item() == pytest.approx(side**2)
+
+
+def test_cells_that_tell_are_a_part_of_the_strongest_or_of_half_the_usual():
+    found = evidence()
+    found.usual.copy_(torch.tensor([8.0, 0.0]))
+    tell = torch.zeros(1, 2, 1, 8)
+    tell[0, 0, 0, [0, 4]] = 4 * TELLS + torch.tensor([-0.01, 0.01])  # of a picture that shows none
+    tell[0, 1, 0, [1, 7]] = torch.tensor([1.1 * TELLS, 1.0])
+    seeds = found.seeds(tell)
+    assert seeds[0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1, 0, 0]  # and those beside them
+    assert seeds[0, 1, 0].tolist() == [1, 1, 1, 0, 0, 0, 1, 1]
+    assert found.seeds(torch.zeros(1, 2, 3, 3)).sum() == 0
+
+
+def test_what_does_not_hang_together_with_a_cell_that_tells_is_something_else():
+    found = evidence(2)
+    found.direction[0, 3] = 1
+    found.all_tagged.fill_(True)
+    values = torch.zeros(1, 10)
+    values[0, 1:4], values[0, 6:9] = torch.tensor([1.0, 3.0, 2.0]), 5.0
+    found.maps = lambda _: seen_maps(values)
+    telling = torch.full((1, 1, 1, 10), -1.0)
+    telling[..., 2] = 1
+    found.telling = lambda _cells: telling
+    image = torch.zeros(1, 3, 4, 40)
+    assert found(image).tolist() == [[[[0, 1, 3, 2, 0, 0, 0, 0, 0, 0]]]]
+    telling[..., 7] = 0.5
+    assert found(image).tolist() == [[[[0, 1, 3, 2, 0, 0, 5, 5, 5, 0]]]]
+    assert torch.equal(found(image, torch.ones(1, 1)), found(image))
+    assert found(image, torch.zeros(1, 1)).tolist() == [[[[0] * 10]]]  # none is tagged
+    found.all_tagged.fill_(False)  # as where some pictures have no tag
+    assert found(image).tolist() == [[[[0, 1, 3, 2, 0, 0, 5, 5, 5, 0]]]]
+
+
+def test_of_a_class_that_nothing_resembles_the_cells_that_tell_are_the_label():
+    """Where every picture has a tag, beside one that something does resemble."""
+    found = evidence()
+    found.all_tagged.fill_(True)
+    found.direction[0, 3] = 1
+    found.usual.copy_(torch.tensor([1.0, 4.0]))
+    values = torch.zeros(1, 8)
+    values[0, 2:5] = 3.0
+    found.maps = lambda _: seen_maps(values)
+    telling = torch.full((1, 2, 1, 8), -1.0)
+    telling[0, 0, 0, 3], telling[0, 1, 0, 5:7] = 1.0, torch.tensor([1.0, 2.0])
+    found.telling = lambda _cells: telling
+    tags = torch.ones(1, 2)
+    strengths = found(torch.zeros(1, 3, 4, 32), tags)
+    assert strengths[0, :, 0].tolist() == [[0, 0, 3, 3, 3, 0, 0, 0], [0, 0, 0, 0, 0, 1, 2, 0]]
+    masks = found.masks(strengths, tags)[0, 1:, 0]
+    assert masks.tolist() == [[0, 0, 1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0.5, 1, 0]]
+
+
+def test_how_much_of_what_resembles_a_class_tells_it_by_hand():
+    found = evidence()
+    found.all_tagged.fill_(True)
+    found.direction[:, 0] = 1
+    found.usual.fill_(2.0)
+    fine = torch.zeros(2, 6, 1, 8)
+    fine[0, 0, 0, 1:6] = 1.0  # of which the second and third tell the first class
+    fine[1, 0, 0, 1:6] = 1.0  # of a picture without it
+    cells = torch.full((2, 6, 1, 8), -1.0)
+    cells[0, 0, 0, 2:4], cells[0, 1, 0, 2], cells[1, 1, 0, 2] = 2.0, 0.1, 2.0
+    found.telling = lambda cells: cells[:, :2]
+    seen = [
+        Looked((c, c), f, torch.zeros(4), t)
+        for c, f, t in zip(cells, fine, torch.eye(2), strict=True)
+    ]
+    part = fitting.part_that_tells(found, seen)
+    assert part.tolist() == pytest.approx([2 / 5, 1 / 5])
+    assert fitting.part_that_tells(found, seen[:1]).tolist() == pytest.approx([2 / 5, 0])
+
+
+@pytest.mark.parametrize("size", [(64, 96), (50, 70), (20, 24)])
+def test_cells_at_an_edge_know_nothing_of_it_where_every_picture_has_a_tag(size):
+    """Without a normal picture the shade at the edges would tell in which light one was taken."""
+    torch.manual_seed(0)
+    found = build_segmenter(ModelSettings(), 3, pretrained=False).evidence
+    image = torch.full((1, 3, *size), 0.5)
+    plain = found.maps(image)
+    assert not plain[0].allclose(plain[0].mean((2, 3), keepdim=True), atol=1e-4)
+    found.all_tagged.fill_(True)
+    mirrored = found.maps(image)
+    assert [each.shape for each in mirrored] == [each.shape for each in plain]
+    assert mirrored[0].allclose(mirrored[0].mean((2, 3), keepdim=True), atol=1e-4)
+
+
+def test_over_a_weak_bridge_nothing_is_stronger_than_the_bridge():
+    strengths = torch.tensor([[[[3.0, 0.5, 3.0], [0.0, 0.0, 0.0], [3.0, 3.0, 3.0]]]])
+    seeds = torch.zeros_like(strengths)
+    seeds[..., 0, 0] = 1
+    grown = reconstructed(strengths, seeds)
+    assert grown.tolist() == [[[[3, 0.5, 0.5], [0, 0, 0], [0, 0, 0]]]]
+
+
+def test_a_path_may_wind_through_the_whole_picture():
+    size = 13
+    strengths = torch.zeros(1, 1, size, size)
+    strengths[..., ::2, :] = 1
+    strengths[..., 1::4, -1] = strengths[..., 3::4, 0] = 1  # one line from corner to corner
+    seeds = torch.zeros_like(strengths)
+    seeds[..., 0, 0] = 1
+    assert torch.equal(reconstructed(strengths, seeds), strengths)
 
 
 @pytest.mark.parametrize("strongest", [1.0, 3.0])
@@ -269,6 +374,7 @@ def test_what_resembles_reaches_beyond_the_cells_that_tell(monkeypatch):
     shown = iter(maps)
     monkeypatch.setattr(fitting, "logits_of", lambda *_: next(shown))
     fit_resemblance(found, seen)
+    assert not found.all_tagged
     assert (found(image)[:, 0] > 0.5)[cells_of(truth, 4)].all()
     assert overlap(found(image)[:, 0], truth, 4) > 0.3 > 2 * overlap(maps[:, 0, 0], truth, 8)
 
@@ -526,6 +632,35 @@ def test_where_few_pictures_are_without_a_class_none_is_local(tmp_path):
     assert not model.evidence.local.any()
 
 
+def test_where_every_picture_has_a_tag_the_others_show_what_is_usual(monkeypatch):
+    """Two kinds of spots, a picture each; what is around a cell is not asked."""
+    image, tags, truth = spotted()
+    blue = torch.tensor([0.1, 0.1, 0.5])[:, None, None]
+    other = torch.zeros_like(truth)
+    other[1::2, 64:88, 72:96] = True
+    image = torch.where(other[:, None], blue, image)
+    tags = torch.cat([tags, 1 - tags], 1)
+    found = evidence()
+    found.all_tagged.fill_(True)
+    seen = looks(found, image, tags)
+    found.telling = lambda cells: torch.stack(
+        [cells[:, 0] - 1.4 * cells[:, 1], cells[:, 2] - 1.4 * cells[:, 1]], 1
+    )
+    fit_resemblance(found, seen)
+    assert found.has_direction.all()
+    assert found.part.tolist() == [0, 0]
+    assert not found.direction[:, 6:].any()
+    masks = found.masks(found(image), tags) > LEVEL
+    for k, spots in enumerate((truth, other)):
+        assert masks[:, k + 1][cells_of(spots, 4)].float().mean() > 0.8  # corners aside
+        assert not masks[:, k + 1][tags[:, k] == 0].any()
+        assert overlap(masks[:, k + 1].float(), spots, 4) > 0.3
+    monkeypatch.setattr(fitting, "MOSTLY", 0.0)  # as if the cells that tell were most of them
+    fit_resemblance(found, seen)
+    assert not found.resembles
+    assert not found.bias.any()
+
+
 def test_where_every_picture_has_a_tag_the_classes_are_compared_with_each_other(
     tmp_path, monkeypatch
 ):
@@ -541,7 +676,9 @@ def test_where_every_picture_has_a_tag_the_classes_are_compared_with_each_other(
     scenes = tiny.settings(tiny.scenes(tmp_path / "scenes", 4), tmp_path / "run")
     data = open_data(scenes.data)
     torch.manual_seed(0)
-    assert fit_evidence(build_segmenter(scenes.model, len(data.classes)), data, scenes)
+    model = build_segmenter(scenes.model, len(data.classes))
+    assert fit_evidence(model, data, scenes)
+    assert model.evidence.all_tagged
     without = fitting.pictures_without(data.train, data.classes)
     assert asked == [((without >= 28).tolist(), False)]
     assert 0 < sum(asked[0][0]) < len(data.classes.objects)

@@ -152,7 +152,7 @@ def local_masks(model: Segmenter, batch: Batch) -> LocalMasks | None:
     if evidence is None or not evidence.local.any():
         return None
     image = batch.image if batch.plain is None else batch.plain
-    logits = model.local_evidence(image)
+    logits = model.local_evidence(image, batch.tags)
     assert logits is not None
     return LocalMasks(evidence.masks(logits, batch.tags), evidence.is_local)
 
@@ -161,7 +161,7 @@ def local_masks(model: Segmenter, batch: Batch) -> LocalMasks | None:
 def begin_where_told(
     model: Segmenter, batch: Batch, prediction: Prediction, local: LocalMasks
 ) -> None:
-    """Move the cuts of the classes of which pictures without a tag have shown what is usual.
+    """Move the cuts of the classes of which something resembles the cells that tell.
 
     A cell of a tagged picture is of the class where local evidence says so, or a person did.
     """

@@ -5,16 +5,17 @@ without it show just as well. A network that is trained end to end spreads what 
 picture over its deep features, so that the whole object answers for the lesion. Here the features
 are those of a frozen copy of the backbone's first stages (strides 4, 8 and 16), which see no more
 than a neighbourhood and never learn to see more. Two things are fitted to them before the training,
-in `training/evidence.py`: a small perceptron over single cells, and where pictures are alike and
-some have no tag, a linear discriminant. The first finds the cells that tell a class best, which
-are few; the second finds all that differs from the usual as those do, by what is around a cell too
-where single cells tell too little.
+in `training/evidence.py`: a small perceptron over single cells, and where pictures are alike a
+linear discriminant. The first finds the cells that tell a class best, which are few; the second
+finds all that differs as those do from pictures without the class, by what is around a cell too
+where single cells tell too little. Where no picture is without a tag, only what hangs together with
+a cell that tells is the rest of the lesion, and nothing is where most of it tells.
 
 Papers: patch features of frozen networks, PatchCore (Roth et al., 2022), section 3.1;
 log-sum-exp pooling, From Image-level to Pixel-level Labeling (Pinheiro and Collobert, 2015),
 section 3.2; The Use of Multiple Measurements in Taxonomic Problems (Fisher, 1936) for the
 discriminant. That every cell of a picture without the class is an example against it is ours, and
-so is what resembles the cells that tell (docs/log.md, 70 and 73).
+so is what resembles the cells that tell (docs/log.md, 70, 73, 75 and 76).
 """
 
 import math
@@ -26,7 +27,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsfcn.maps import resize, size_of
+from wsfcn.maps import nearest, resize, size_of
 from wsfcn.models.folding import fold_norms
 from wsfcn.models.layers import joined
 from wsfcn.models.scoring import log_odds
@@ -34,7 +35,7 @@ from wsfcn.models.scoring import log_odds
 HIDDEN = 64
 WINDOWS = (5, 11)
 """Sides, in cells of stride 8, of the surroundings whose means tell what a single cell does not."""
-SINCE = ("direction", "bias", "part", "cut", "margins")
+SINCE = ("direction", "bias", "part", "all_tagged", "cut", "margins")
 """What networks of earlier versions lack; nothing resembles the cells that tell there."""
 LEVEL = 0.55
 """Strength of what is of a class; labels are cut there by default."""
@@ -52,6 +53,11 @@ ALIKE = 0.98
 """Beginnings with this part of the highest IoU are as good; the median of them is taken."""
 NEARLY = 0.3
 """Part of a picture's highest odds of a silent class below which a cell is not of it."""
+TELLS = 0.15
+"""Part of a picture's strongest cell above which one tells that what hangs together with it is of
+the class (docs/log.md, 75)."""
+BEYOND = 32
+"""Pixels for which a picture goes on beyond its edges; a multiple of the strides."""
 RAREST = 0.01
 """Share of cells at which the weight of a class grows no further."""
 
@@ -62,10 +68,11 @@ class LocalEvidence(nn.Module):
     ``local`` says of which classes the maps make labels; ``usual`` is the mean of the logits'
     maxima in tagged pictures. Where a ``direction`` was fitted, the maps show what resembles the
     cells that tell: how far a cell lies in that direction, with its ``bias``. What is above
-    `BEGINS` is of the class, and above a ``part`` of the picture's strongest cell. ``margins``
-    counts the odds a training gave a class, of cells that were of it and of others; ``cut`` is from
-    which odds on a cell is of it, in whole tenths of a nat, as averages of weights leave whole
-    numbers as they are.
+    `BEGINS` is of the class, and above a ``part`` of the picture's strongest cell. In sets that are
+    ``all_tagged`` it must hang together with a cell that tells, too, and pictures go on beyond
+    their edge. ``margins`` counts the odds a training gave a class, of cells that were of it and of
+    others; ``cut`` is from which odds on a cell is of it, in whole tenths of a nat, as averages of
+    weights leave whole numbers as they are.
     """
 
     local: Tensor
@@ -73,6 +80,7 @@ class LocalEvidence(nn.Module):
     direction: Tensor
     bias: Tensor
     part: Tensor
+    all_tagged: Tensor
     cut: Tensor
     margins: Tensor
 
@@ -91,12 +99,28 @@ class LocalEvidence(nn.Module):
         self.register_buffer("direction", torch.zeros(classes - 1, sum(self.parts)))
         self.register_buffer("bias", torch.zeros(classes - 1))
         self.register_buffer("part", torch.zeros(classes - 1))
+        self.register_buffer("all_tagged", torch.zeros((), dtype=torch.bool))
         self.register_buffer("cut", torch.zeros(classes - 1, dtype=torch.long))
         self.register_buffer("margins", torch.zeros(classes - 1, 2, BINS))  # in pictures
         self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "LocalEvidence":
         return super().train(False)
+
+    def maps(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
+        """Maps of strides 4, 8 and 16. In an `all_tagged` set as if the picture went on, mirrored:
+        cells at an edge know of it, and without a normal picture the shade there tells a class
+        that was taken in other light (docs/log.md, 76)."""
+        if not self.all_tagged:
+            return list(self.eyes(image))
+        mode = "reflect" if min(size_of(image)) > BEYOND else "replicate"
+        maps = self.eyes(F.pad(image, [BEYOND] * 4, mode=mode))
+        found = []
+        for each, stride in zip(maps, (4, 8, 16), strict=True):
+            first = BEYOND // stride
+            height, width = (-(-side // stride) for side in size_of(image))
+            found.append(each[..., first : first + height, first : first + width])
+        return found
 
     def look(
         self, image: Float[Tensor, "b 3 h w"]
@@ -106,19 +130,41 @@ class LocalEvidence(nn.Module):
 
         ``image`` is normalised as the backbone takes it.
         """
-        maps = self.eyes(image)
+        maps = self.maps(image)
         return coarser(maps), finer(maps)
 
     def cells(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d y x"]:
         """The first of what a `look` gives."""
-        return coarser(self.eyes(image))
+        return coarser(self.maps(image))
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"]:
+    def forward(
+        self, image: Float[Tensor, "b 3 h w"], tags: Float[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b n y x"]:
         """Strengths, none below 0: on the grid of stride 4 of what resembles the cells that tell,
-        where that was fitted, and otherwise on the grid of stride 8 of these."""
-        maps = self.eyes(image)
-        found = self.resembling(maps) if self.resembles else self.telling(coarser(maps))
-        return found.relu()
+        where that was fitted of any class, and otherwise on the grid of stride 8 of these. With
+        ``tags`` those of other classes may be 0, which takes less time."""
+        maps = self.maps(image)
+        if not self.resembles:
+            return self.telling(coarser(maps)).relu()
+        found = self.resembling(maps).relu()
+        if not self.all_tagged:
+            return found
+        tell = self.telling(coarser(maps)).relu()
+        seeds = nearest(self.seeds(tell), size_of(found))
+        strengths = resize(tell, size_of(found), align_corners=False)
+        strengths[:, self.has_direction] = 0
+        asked = self.has_direction.expand(len(found), -1)
+        asked = asked if tags is None else asked & (tags > 0)
+        strengths[asked] = reconstructed(found[asked][:, None], seeds[asked][:, None])[:, 0]
+        return strengths
+
+    def seeds(self, tell: Float[Tensor, "b n v u"]) -> Float[Tensor, "b n v u"]:
+        """1 for cells that tell a class, and those beside them: above `TELLS` of the strongest of
+        their picture, or of half the usual."""
+        strongest = tell.amax((2, 3), keepdim=True)
+        usual = self.usual[:, None, None] / 2
+        telling = tell > TELLS * torch.maximum(strongest, usual).clamp(min=1e-4)
+        return F.max_pool2d(telling.float(), 3, 1, 1)
 
     @property
     def has_direction(self) -> Bool[Tensor, "_"]:
@@ -212,12 +258,11 @@ class LocalEvidence(nn.Module):
         """
         objects = strengths * tags[..., None, None]
         strongest = objects.amax((2, 3), keepdim=True)
-        if self.resembles:
-            begins = (self.part[:, None, None] * strongest).clamp(min=BEGINS)
-            objects = (LEVEL * (objects / begins - UNSURE) / (1 - UNSURE)).clamp(0, 1)
-        else:
-            usual = self.usual[:, None, None] / 2
-            objects = objects / torch.maximum(strongest, usual).clamp(min=1e-4)
+        begins = (self.part[:, None, None] * strongest).clamp(min=BEGINS)
+        alike = (LEVEL * (objects / begins - UNSURE) / (1 - UNSURE)).clamp(0, 1)
+        usual = self.usual[:, None, None] / 2
+        telling = objects / torch.maximum(strongest, usual).clamp(min=1e-4)
+        objects = torch.where(self.has_direction[:, None, None], alike, telling)
         return torch.cat([torch.zeros_like(objects[:, :1]), objects], 1)
 
     @property
@@ -259,6 +304,26 @@ def to_strengths(band: Float[Tensor, "*n 2"]) -> tuple[Float[Tensor, "*n"], Floa
     first, second = band.unbind(-1)
     slope = BEGINS * (1 - UNSURE) / (second - first).clamp(min=1e-6)
     return slope, BEGINS - slope * second
+
+
+def reconstructed(
+    strengths: Float[Tensor, "b n y x"], seeds: Float[Tensor, "b n y x"]
+) -> Float[Tensor, "b n y x"]:
+    """What of the strengths hangs together with seeds: of each cell the weakest on the best way to
+    it from one, 0 where there is none. Morphological Grayscale Reconstruction in Image Analysis
+    (Vincent, 1993), by dilation.
+
+    >>> strengths = torch.tensor([[[[2.0, 3.0, 1.0, 2.0, 0.0, 4.0]]]])
+    >>> reconstructed(strengths, torch.eye(6)[None, None, :1]).tolist()
+    [[[[2.0, 2.0, 1.0, 1.0, 0.0, 0.0]]]]
+    """
+    grown = strengths * seeds
+    for _ in range(math.prod(size_of(strengths))):
+        wider = F.max_pool2d(grown, 3, 1, 1).minimum(strengths)
+        if wider.equal(grown):
+            break
+        grown = wider
+    return grown
 
 
 def coarser(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b d y x"]:

@@ -104,9 +104,12 @@ class Segmenter(nn.Module):
         """
         return Sizes() if self.tag_head is None else Sizes(crop, round(LARGER * crop))
 
-    def local_evidence(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n y x"] | None:
-        """Strengths of local evidence (stride 4 or 8), which training alone looks for."""
-        return self.evidence((image - self.mean) / self.std) if self.evidence else None
+    def local_evidence(
+        self, image: Float[Tensor, "b 3 h w"], tags: Float[Tensor, "b n"]
+    ) -> Float[Tensor, "b n y x"] | None:
+        """Strengths of local evidence (stride 4 or 8) of tagged classes, which training alone looks
+        for."""
+        return self.evidence((image - self.mean) / self.std, tags) if self.evidence else None
 
     @classmethod
     def from_pretrained(cls, source: str | PathLike[str]) -> "Segmenter":
@@ -157,8 +160,8 @@ class Segmenter(nn.Module):
             activations = self.tag_head(deep).float()
             scores = activations.mean((2, 3))
             if self.evidence and not self.training:
-                # What is small hardly moves a mean: there the masks themselves tell. Where pictures
-                # without any tag have shown what is usual, both must.
+                # What is small hardly moves a mean: there the masks themselves tell. Where these
+                # learned from what resembles the cells that tell, both must.
                 strongest = F.avg_pool2d(logits.softmax(1)[:, 1:], 3, 1, 1).amax((2, 3))
                 odds = log_odds(strongest, 1e-4)
                 # Where masks begin early they say little, and the whole must be surer.

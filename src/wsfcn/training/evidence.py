@@ -9,8 +9,11 @@ without a lesion, cells must tell the classes about as well on the mean. Of phot
 not alike, a class is local where cells tell it far better than the whole does, and better than
 neighbourhoods of cells do: a hat, not a face.
 
-The cells that tell are a part of the lesion, those at which it differs most. Where pictures without
-any tag show what is usual, labels are all that differs from it as these cells do.
+The cells that tell are a part of the lesion, those at which it differs most. Where pictures are
+alike, labels are all that differs as these cells do from the pictures without the class. If each of
+those has a tag, none is normal: then it must be rarer there, and hang together with a cell that
+tells; and where most of it tells, as of what is large, the cells that tell are the labels. Pictures
+then go on beyond their edge, mirrored, as the shade there tells in which light a class was taken.
 """
 
 import copy
@@ -37,6 +40,7 @@ from wsfcn.models.evidence import (
     evidence_loss,
     log_mean_exp,
     mean_around,
+    reconstructed,
     to_strengths,
 )
 from wsfcn.models.segmenter import Segmenter
@@ -82,6 +86,13 @@ PART = 0.3
 """Part of a picture's strongest cell at which such a class begins."""
 QUANTILES = (0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998)
 """Of the cells of pictures without a class: where what resembles the class may begin."""
+RARE = 0.99
+"""The least of them where each picture has a tag: others are not normal, and classes differ as a
+whole (docs/log.md, 75)."""
+MOSTLY = 0.4
+"""Part of what resembles the cells that tell a class above which these are enough, where each
+picture has a tag: large things have 0.5 to 0.8, lesions beside which nothing is normal 0.2 to 0.35
+(docs/log.md, 76)."""
 DOUBTFUL = 2
 """How many times as many cells of pictures without a class as are wrong are unsure or wrong."""
 SINGLE = 5
@@ -131,6 +142,7 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     few = spread(data.train, SAMPLE)
     alike = likeness(whole_features(model, few, settings.data.longest_side)) >= ALIKE
     looked_at = looked_at if alike else spread(data.train, MOST_UNLIKE)
+    evidence.all_tagged.fill_(alike and not normal)
     seen = look_at(model, looked_at, data, settings)
     model.train().to("cpu")
     learned = [look for n, look in enumerate(seen) if n % HELD_OUT]
@@ -147,8 +159,7 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
         # What resembles the cells that tell is more than these: they need not tell everything.
         margin = max(margin, ROUGHLY) if normal else margin
         judged = judge(from_cells, from_whole, tags, margin, known, normal=normal)
-        if normal:
-            fit_resemblance(evidence, seen)
+        fit_resemblance(evidence, seen)
     else:
         cells = best_head(evidence, learned, held_out, settings.seed, RATE_UNLIKE)
         whole, count = precisions_of(from_whole, tags), tags.sum(0)
@@ -386,8 +397,10 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
 
     For each class a linear discriminant (Fisher, 1936) tells these cells from all cells of pictures
     without it: of a few that differ most from the usual it makes the way in which they differ. It
-    knows what is around a cell only where single cells tell too little of the class, and where
-    pictures without it then have less than half as many such cells (docs/log.md, 74).
+    knows what is around a cell only where single cells tell too little of the class, and pictures
+    without it then have less than half as many such cells (docs/log.md, 74). In sets that are
+    all tagged it does not, what it finds begins later and must hang together with a cell that
+    tells (75), and of a class whose cells that tell are most of that these are enough (76).
     """
     for name in ("direction", "bias", "part"):
         getattr(evidence, name).zero_()
@@ -410,9 +423,11 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
     sample, single = (sample - mean) / std, sum(evidence.parts[:2])
     ways = directions(sample, apart.T).T
     near = directions(sample[:, :single], apart[:, :single].T).T / std[:single]
+    normal = not evidence.all_tagged
+    least = QUANTILES[0] if normal else RARE
     known, device = (tells > 0) & (without > 0), evidence.direction.device
     towards = ways * apart
-    around = known & (towards[:, :single].sum(1) < ALONE * towards.sum(1))
+    around = known & normal & (towards[:, :single].sum(1) < ALONE * towards.sum(1))
     # 0 at the mean of the usual, 1 at that of those that tell
     wide = ways / towards.sum(1, keepdim=True) / std
     bias = -(wide * (usual * std + mean)).sum(1)
@@ -424,8 +439,28 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
             evidence.direction[k], evidence.bias[k] = wide[k].to(device), bias[k]
             evidence.part[k] = PART
         else:
-            slope, evidence.bias[k] = to_strengths(band_of(near[k], seen, k))
+            slope, evidence.bias[k] = to_strengths(band_of(near[k], seen, k, least))
             evidence.direction[k, :single] = (slope * near[k]).to(device)
+    if not normal:
+        enough = part_that_tells(evidence, seen) > MOSTLY
+        evidence.direction[enough], evidence.bias[enough] = 0, 0
+
+
+def part_that_tells(evidence: LocalEvidence, seen: Sequence[Looked]) -> Float[Tensor, "n"]:
+    """How much of what resembles the cells that tell a class, and hangs together with one, does
+    tell it, in the pictures of that class."""
+    found, told = torch.zeros(2, len(evidence.usual), dtype=torch.double)
+    near, bias = evidence.direction[:, : sum(evidence.parts[:2])], evidence.bias
+    usual = evidence.usual[:, None, None] / 2
+    for look in seen:
+        tell = logits_of(evidence, look.cells[0]).relu()
+        alike = torch.einsum("ne,eyx->nyx", near, look.fine.float()) + bias[:, None, None]
+        alike = reconstructed(alike.relu()[None], evidence.seeds(tell)) > BEGINS
+        alike &= look.tags[:, None, None] > 0
+        tell = tell > SEED * torch.maximum(tell.amax((2, 3), keepdim=True), usual)
+        found += alike.sum((0, 2, 3))
+        told += (alike & tell).sum((0, 2, 3))
+    return (told / found.clamp(min=1)).float()
 
 
 def more_right(shares: Sequence[Float[Tensor, "n"]], seen: Sequence[Looked]) -> Bool[Tensor, "n"]:
@@ -436,8 +471,11 @@ def more_right(shares: Sequence[Float[Tensor, "n"]], seen: Sequence[Looked]) -> 
     return here > 2 * elsewhere
 
 
-def band_of(way: Float[Tensor, "e"], seen: Sequence[Looked], k: int) -> Float[Tensor, "2"]:
-    """How far in a direction class ``k`` may begin, and how far it does.
+def band_of(
+    way: Float[Tensor, "e"], seen: Sequence[Looked], k: int, least: float = QUANTILES[0]
+) -> Float[Tensor, "2"]:
+    """How far in a direction class ``k`` may begin, and how far it does: beyond the ``least`` of
+    the quantiles.
 
     It does where a cell of a tagged picture is more likely right than a false alarm, by the shares
     of cells that lie so far in tagged pictures and in the others: of medians of cells, as a single
@@ -450,7 +488,7 @@ def band_of(way: Float[Tensor, "e"], seen: Sequence[Looked], k: int) -> Float[Te
     around = [median_around(each) for each in maps]
     alarms, found = cells_in(around, ~tags[:, k]), cells_in(around, there)
     single = cells_in(maps, ~tags[:, k])
-    end = end_of(found, alarms)
+    end = max(least, end_of(found, alarms))
     shares = (DOUBTFUL * (1 - end), 1 - end)
     return torch.tensor([max(cut_at(alarms, x), cut_at(single, SINGLE * x)) for x in shares])
 
