@@ -161,10 +161,13 @@ class LocalEvidence(nn.Module):
     def seeds(self, tell: Float[Tensor, "b n v u"]) -> Float[Tensor, "b n v u"]:
         """1 for cells that tell a class, and those beside them: above `TELLS` of the strongest of
         their picture, or of half the usual."""
-        strongest = tell.amax((2, 3), keepdim=True)
+        return F.max_pool2d((tell > TELLS * self.in_full(tell)).float(), 3, 1, 1)
+
+    def in_full(self, tell: Float[Tensor, "b n v u"]) -> Float[Tensor, "b n 1 1"]:
+        """How much a cell tells that tells its class in full: as the strongest of its picture does,
+        or half the usual."""
         usual = self.usual[:, None, None] / 2
-        telling = tell > TELLS * torch.maximum(strongest, usual).clamp(min=1e-4)
-        return F.max_pool2d(telling.float(), 3, 1, 1)
+        return torch.maximum(tell.amax((2, 3), keepdim=True), usual).clamp(min=1e-4)
 
     @property
     def has_direction(self) -> Bool[Tensor, "_"]:
@@ -260,8 +263,7 @@ class LocalEvidence(nn.Module):
         strongest = objects.amax((2, 3), keepdim=True)
         begins = (self.part[:, None, None] * strongest).clamp(min=BEGINS)
         alike = (LEVEL * (objects / begins - UNSURE) / (1 - UNSURE)).clamp(0, 1)
-        usual = self.usual[:, None, None] / 2
-        telling = objects / torch.maximum(strongest, usual).clamp(min=1e-4)
+        telling = objects / self.in_full(objects)
         objects = torch.where(self.has_direction[:, None, None], alike, telling)
         return torch.cat([torch.zeros_like(objects[:, :1]), objects], 1)
 

@@ -451,15 +451,13 @@ def part_that_tells(evidence: LocalEvidence, seen: Sequence[Looked]) -> Float[Te
     tell it, in the pictures of that class."""
     found, told = torch.zeros(2, len(evidence.usual), dtype=torch.double)
     near, bias = evidence.direction[:, : sum(evidence.parts[:2])], evidence.bias
-    usual = evidence.usual[:, None, None] / 2
     for look in seen:
         tell = logits_of(evidence, look.cells[0]).relu()
         alike = torch.einsum("ne,eyx->nyx", near, look.fine.float()) + bias[:, None, None]
         alike = reconstructed(alike.relu()[None], evidence.seeds(tell)) > BEGINS
         alike &= look.tags[:, None, None] > 0
-        tell = tell > SEED * torch.maximum(tell.amax((2, 3), keepdim=True), usual)
         found += alike.sum((0, 2, 3))
-        told += (alike & tell).sum((0, 2, 3))
+        told += (alike & (tell > SEED * evidence.in_full(tell))).sum((0, 2, 3))
     return (told / found.clamp(min=1)).float()
 
 
