@@ -36,8 +36,18 @@ def test_classes_come_from_tags_without_a_list(root):
 
 def test_without_splits_a_tenth_is_set_aside(root):
     data = open_data(DataSettings(root=root))
-    assert [picture.name for picture in data.val] == ["00", "10"]
+    names = [picture.name for picture in data.val]
+    assert [name[0] for name in names] == ["0", "1"]  # one of each ten
     assert len(data.train) == 18
+    assert [picture.name for picture in open_data(DataSettings(root=root)).val] == names
+
+
+@pytest.mark.parametrize("kinds", [2, 5, 10])
+def test_pictures_set_aside_are_of_all_kinds_where_kinds_take_turns(tmp_path, kinds):
+    rows = [f"images/{n:03}.png,{'abcdefghij'[n % kinds]}" for n in range(300)]
+    data = open_data(DataSettings(root=make_tree(tmp_path, rows)))
+    assert len({picture.tags for picture in data.val}) > kinds / 2
+    assert len(data.val) == 30
 
 
 def test_split_files_are_followed(root):

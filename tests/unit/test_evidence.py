@@ -35,11 +35,11 @@ from wsfcn.training import evidence as fitting
 from wsfcn.training.averaging import MovingAverage
 from wsfcn.training.evidence import (
     Looked,
-    best_head,
+    Told,
     drawn_in,
     end_of,
     fit_evidence,
-    fit_head,
+    fit_heads,
     fit_resemblance,
     in_words,
     judge,
@@ -205,9 +205,10 @@ def test_how_much_of_what_resembles_a_class_tells_it_by_hand():
         Looked((c, c), f, torch.zeros(4), t)
         for c, f, t in zip(cells, fine, torch.eye(2), strict=True)
     ]
-    part = fitting.part_that_tells(found, seen)
+    share, part = fitting.found_and_told(found, seen)
+    assert share.tolist() == pytest.approx([5 / 8, 5 / 8])
     assert part.tolist() == pytest.approx([2 / 5, 1 / 5])
-    assert fitting.part_that_tells(found, seen[:1]).tolist() == pytest.approx([2 / 5, 0])
+    assert [each[1] for each in fitting.found_and_told(found, seen[:1])] == [0, 0]
 
 
 @pytest.mark.parametrize("size", [(64, 96), (50, 70), (20, 24)])
@@ -269,9 +270,9 @@ def test_a_class_is_local_where_cells_tell_its_tag_as_well_as_the_whole():
     right, wrong = np.arange(100)[::-1] * 1.0, np.arange(100) * 1.0
     cells, whole = np.stack([right, wrong, right], 1), np.stack([right, right, right], 1)
     cells[:, 0] = whole[:, 0]
-    found = judge(cells, whole, tags, 20, np.ones(3, bool), normal=True)
-    assert found.local.tolist() == [True, False, True]
-    assert found.from_cells[0] == found.from_whole[0] == 100
+    told = told_by(cells, whole, tags)
+    assert judge(told, 20, np.ones(3, bool), normal=True).tolist() == [True, False, True]
+    assert told.from_cells[0] == told.from_whole[0] == 100
 
 
 def test_a_class_with_few_held_out_pictures_goes_with_the_others():
@@ -285,8 +286,12 @@ def test_a_class_with_few_held_out_pictures_goes_with_the_others():
     assert local_of(worse, better, tags) == [False, False]
 
 
+def told_by(cells, whole, tags) -> Told:
+    return Told(precisions_of(cells, tags), precisions_of(whole, tags), tags.sum(0))
+
+
 def local_of(cells, whole, tags, known=(True, True), *, normal=True) -> list[bool]:
-    return judge(cells, whole, tags, 0, np.array(known), normal=normal).local.tolist()
+    return judge(told_by(cells, whole, tags), 0, np.array(known), normal=normal).tolist()
 
 
 def test_without_held_out_pictures_that_have_tags_no_class_is_local():
@@ -314,22 +319,22 @@ def test_without_normal_pictures_a_little_worse_on_the_mean_will_do():
     cells, whole = np.stack([right] * 3, 1), np.stack([right] * 3, 1)
     cells[[35, 64], 1] = cells[[64, 35], 1]
     cells[30:45, 1], cells[50:65, 1] = cells[50:65, 1].copy(), cells[30:45, 1].copy()
-    told = judge(cells, whole, tags, 0, np.ones(3, bool), normal=False)
+    told = told_by(cells, whole, tags)
     assert -3 * fitting.ROUGHLY < told.from_cells[1] - told.from_whole[1] < -fitting.ROUGHLY
-    assert told.local.tolist() == [False, False, False]  # drawn towards that mean by ten pictures
-    told = judge(cells, whole, tags, 2, np.ones(3, bool), normal=False)
-    assert told.local.tolist() == [True, False, True]
+    # drawn towards that mean by ten pictures
+    assert not judge(told, 0, np.ones(3, bool), normal=False).any()
+    assert judge(told, 2, np.ones(3, bool), normal=False).tolist() == [True, False, True]
 
 
 def test_it_learns_the_spot_and_not_the_leaf(monkeypatch):
     monkeypatch.setattr(fitting, "STEPS", 300)
-    image, tags, truth = spotted()
+    image, tags, truth = spotted(16)
     found = evidence(2)
     seen = looks(found, image, tags)
-    fit_head(found, seen, 0, fitting.RATE)
+    fit_heads(found, seen, 0, fitting.RATE)
     masks = found.masks(found(image), tags)[:, 1]
     assert overlap(masks, truth, 8) > 0.4
-    leaf = 12 * 12 * 4  # cells of the leaf in the four tagged pictures
+    leaf = 12 * 12 * 8  # cells of the leaf in the eight tagged pictures
     assert (masks > 0.5).sum() < 0.25 * leaf
     assert found.usual > 1
 
@@ -503,6 +508,18 @@ def test_a_network_of_an_earlier_version_shows_the_cells_that_tell():
     assert not new.offset(torch.randn(2, 3, 4, 5)).any()
 
 
+def test_a_network_of_an_earlier_version_has_one_perceptron():
+    new = evidence()
+    state, old = new.state_dict(), new.heads[1]
+    for name in [name for name in state if name.startswith("heads.")]:
+        del state[name]
+    state |= {f"head.{name}": value for name, value in old.state_dict().items()}
+    new.load_state_dict(state)
+    cells = torch.randn(1, 6, 4, 5)
+    torch.testing.assert_close(new.telling(cells), old(new.norm(cells)))
+    assert len(state) < len(new.state_dict())  # what was given is as it was
+
+
 def test_what_resembled_in_an_earlier_version_does_so_now():
     """Its direction knew no surroundings, and it began between two places of it."""
     state = evidence().state_dict()
@@ -558,21 +575,54 @@ def test_of_pictures_that_are_not_alike_a_class_is_local_that_cells_tell_far_bet
     assert model.training
 
 
-def test_of_several_fits_the_one_that_tells_the_tags_best_is_kept(monkeypatch):
-    monkeypatch.setattr(fitting, "STEPS", 30)
-    image, tags, _ = spotted()
+def test_each_perceptron_is_judged_by_pictures_held_out_from_it(monkeypatch):
+    image, tags, _ = spotted(15)
     found = evidence(2)
     seen = looks(found, image, tags)
-    told, heads = iter([50.0, 90.0, 70.0]), []
+    told, left, asked = iter([70.0, 60.0, 60.0, 40.0, 80.0, 80.0]), [], []  # of cells and the whole
+    monkeypatch.setattr(fitting, "fit_head", lambda _e, _h, pictures, *_: left.append(pictures))
 
-    def precisions(*_given):
-        heads.append(found.head[0].weight.clone())
+    def precisions(scores, _tags):
+        asked.append(len(scores))
         return np.array([next(told)])
 
     monkeypatch.setattr(fitting, "precisions_of", precisions)
-    best_head(found, seen, seen, 0, fitting.RATE)
-    assert torch.equal(found.head[0].weight, heads[1])
-    assert not torch.equal(heads[1], heads[2])
+    judged = fit_heads(found, seen, 0, fitting.RATE)
+    parts = fitting.parts(15)
+    assert asked == [len(part) for part in parts for _ in range(2)]
+    for pictures, part in zip(left, parts, strict=True):
+        assert len(pictures) == 15 - len(part)
+        assert not any(picture is seen[n] for picture in pictures for n in part)
+    counts = [sum(tags[n, 0].item() for n in part) for part in parts]
+    assert judged.count.tolist() == [sum(counts)]
+    expected = np.average([70.0, 60.0, 80.0], weights=counts)
+    assert judged.from_cells.tolist() == [pytest.approx(expected)]
+
+
+def test_perceptrons_tell_by_their_mean():
+    found = evidence()
+    cells = torch.randn(2, 6, 4, 5)
+    alone = [fitting.logits_of(found, cells[0], head) for head in found.heads]
+    assert not alone[0].allclose(alone[1])
+    torch.testing.assert_close(fitting.logits_of(found, cells[0]), sum(alone) / 3)
+
+
+def test_a_class_that_no_held_out_picture_has_is_not_told():
+    tries = [Told(np.array([90.0, np.nan]), np.array([80.0, np.nan]), np.array([3, 0]))] * 2
+    found = fitting.on_the_mean(tries)
+    assert found.from_cells[0] == 90
+    assert np.isnan(found.from_cells[1])
+
+
+@pytest.mark.parametrize("count", [10, 11, 12, 14, 100])
+def test_each_fit_holds_out_other_pictures_from_all_over(count):
+    found = fitting.parts(count)
+    assert len({n for part in found for n in part}) == sum(map(len, found))
+    for part in found:
+        assert count // 5 <= len(part) <= -(-count // 5)
+        assert [n // 5 for n in part] == sorted({n // 5 for n in part})
+        assert part == sorted(part)
+    assert len({n % 5 for n in found[0]}) > 1 or count < 20
 
 
 def test_far_better_is_asked_of_few_pictures_more():
@@ -616,7 +666,7 @@ def test_before_a_training_it_is_fitted_and_judged(tmp_path, monkeypatch):
     assert judged is not None
     assert judged.local.tolist() == [True, False]  # no picture is tagged mould
     assert "mould" not in in_words(judged, data.classes)
-    assert judged.from_cells[0] >= judged.from_whole[0] > 0
+    assert judged.told.from_cells[0] >= judged.told.from_whole[0] > 0
     assert model.evidence is not None
     assert model.evidence.local.tolist() == [True, False]
     assert model.training
@@ -659,6 +709,9 @@ def test_where_every_picture_has_a_tag_the_others_show_what_is_usual(monkeypatch
     fit_resemblance(found, seen)
     assert not found.resembles
     assert not found.bias.any()
+    monkeypatch.setattr(fitting, "SMALL", 0.5)  # so small that it tells as a whole
+    fit_resemblance(found, seen)
+    assert found.has_direction.all()
 
 
 def test_where_every_picture_has_a_tag_the_classes_are_compared_with_each_other(
@@ -669,7 +722,7 @@ def test_where_every_picture_has_a_tag_the_classes_are_compared_with_each_other(
     asked = []
 
     def watched(*given, normal):
-        asked.append((given[4].tolist(), normal))
+        asked.append((given[2].tolist(), normal))
         return judge(*given, normal=normal)
 
     monkeypatch.setattr(fitting, "judge", watched)

@@ -46,9 +46,9 @@ def test_what_numpy_writes_is_read(tmp_path):
 
 def test_the_vectors_of_coco_are_read_in_seconds(tmp_path):
     np.save(tmp_path / "a.npy", {f"{n:012}": np.zeros(80, np.float32) for n in range(20_000)})
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(read_pickled(tmp_path / "a.npy")) == 20_000
-    assert time.perf_counter() - started < 10  # a third of a second on a free machine
+    assert time.process_time() - started < 10  # a third of a second on a free machine
 
 
 def module(name: str, attribute: str) -> bytes:

@@ -108,7 +108,7 @@ def test_other_classes_keep_what_is_known_of_them_and_learn_the_rest(run, eviden
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
     assert take_over(model, start, classes, evidence=evidence) == 2
     old, new = start.model.state_dict(), model.state_dict()
-    for name in ("tag_head.weight", "tag_head.bias", "evidence.head.2.weight"):
+    for name in ("tag_head.weight", "tag_head.bias", "evidence.heads.1.2.weight"):
         source = fresh if name.startswith("evidence") and not evidence else None
         torch.testing.assert_close(new[name][0], fresh[name][0])
         torch.testing.assert_close(new[name][1], source[name][1] if source else old[name][1])

@@ -21,6 +21,7 @@ from wsfcn.app.palette import palette
 from wsfcn.config import DataSettings, PredictSettings
 from wsfcn.data.corrected import FOLDER
 from wsfcn.data.dataset import TaggedPicture, folder_of, open_data
+from wsfcn.data.splits import spread
 from wsfcn.errors import SettingError
 from wsfcn.files import read_text, write_table
 from wsfcn.images import read_mask, write_mask
@@ -72,14 +73,14 @@ class Correcting:
     def order(self, number: int = SAMPLE) -> list[Item]:
         """Put pictures without a verdict in order, the most worth a look first.
 
-        Of more than ``number`` pictures, so many are taken, evenly spread. Pictures that cannot be
+        Of more than ``number`` pictures, so many are taken, from all over. Pictures that cannot be
         read are left out. Raises SettingError for other classes, DataError where none is left.
         """
         data = open_data(self.settings)
         done = self.verdicts
         train = [picture for picture in data.train if done.get(picture.name) is None]
         val = [picture for picture in data.val if done.get(picture.name) is None]
-        chosen = {picture.name for picture in spread([*train, *val], number)}
+        chosen = {picture.name for picture in spread([*train, *val], max(number, 1))}
         part = replace(
             data,
             train=tuple(picture for picture in train if picture.name in chosen),
@@ -153,13 +154,6 @@ class Correcting:
             raise SettingError("nothing was painted that changes the mask; paint, then write it")
         self.say(name, "corrected", mask)
         return mask
-
-
-def spread(pictures: Sequence[TaggedPicture], number: int) -> list[TaggedPicture]:
-    """At most so many of the pictures, evenly spread."""
-    if number >= len(pictures):
-        return list(pictures)
-    return [pictures[n * len(pictures) // number] for n in range(max(number, 1))]
 
 
 def colours(classes: Classes) -> dict[int, tuple[int, int, int]]:

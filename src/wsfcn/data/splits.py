@@ -1,17 +1,21 @@
 """Which pictures are learned from, and which are set aside to validate on."""
 
+import random
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from wsfcn.config import DataSettings
 from wsfcn.data.forms.finding import SPLITS, posix, stem_of
 from wsfcn.errors import DataError, did_you_mean
 from wsfcn.files import read_text
 
+Item = TypeVar("Item")
+
 SET_ASIDE = 10
-"""Without any split every so many pictures are validated on."""
+"""Without any split one of every so many pictures is validated on."""
 
 
 class Splits(NamedTuple):
@@ -27,8 +31,8 @@ def split(root: Path, settings: DataSettings, said: Mapping[str, str]) -> Splits
     """Divide a data set by split files, else by what its form says, else by a rule.
 
     ``said`` are all pictures by name, with the split that the form names or "". Without a split to
-    validate on it is every tenth picture of what training does not claim, the same in every run;
-    with a train.txt, the rest. Raises DataError for a split that is not there.
+    validate on it is one of every ten pictures of what training does not claim, the same in every
+    run; with a train.txt, the rest. Raises DataError for a split that is not there.
     """
     names = Names(said)
     train = chosen(root, settings.train, "train", said, names)
@@ -40,7 +44,7 @@ def split(root: Path, settings: DataSettings, said: Mapping[str, str]) -> Splits
             name for name, part in sorted(said.items()) if name not in claimed and part != "test"
         ]
     elif val is None:
-        val = sorted(free)[::SET_ASIDE]
+        val = spread(sorted(free), -(-len(free) // SET_ASIDE))
         train = free
     if train is None or train is free:
         held_out = set(val)
@@ -48,6 +52,20 @@ def split(root: Path, settings: DataSettings, said: Mapping[str, str]) -> Splits
     if not train:
         raise DataError(f"{root}: no picture is left to train on")
     return Splits(train, val, notes_on(root, settings, train, val, said))
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of the items: of as many runs of them one each, drawn by lot, the same in
+    every run of the program.
+
+    So they are from all over, and of all kinds even where kinds take turns.
+
+    >>> spread("abcabcabcabc", 4)
+    ['b', 'b', 'a', 'b']
+    """
+    lot, count = random.Random(0), min(most, len(items))
+    ends = [n * len(items) // count for n in range(count + 1)] if count else []
+    return [items[lot.randrange(*run)] for run in pairwise(ends)]
 
 
 def chosen(

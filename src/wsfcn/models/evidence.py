@@ -5,8 +5,8 @@ without it show just as well. A network that is trained end to end spreads what 
 picture over its deep features, so that the whole object answers for the lesion. Here the features
 are those of a frozen copy of the backbone's first stages (strides 4, 8 and 16), which see no more
 than a neighbourhood and never learn to see more. Two things are fitted to them before the training,
-in `training/evidence.py`: a small perceptron over single cells, and where pictures are alike a
-linear discriminant. The first finds the cells that tell a class best, which are few; the second
+in `training/evidence.py`: small perceptrons over single cells, and where pictures are alike a
+linear discriminant. The first find the cells that tell a class best, which are few; the second
 finds all that differs as those do from pictures without the class, by what is around a cell too
 where single cells tell too little. Where no picture is without a tag, only what hangs together with
 a cell that tells is the rest of the lesion, and nothing is where most of it tells.
@@ -32,7 +32,9 @@ from wsfcn.models.folding import fold_norms
 from wsfcn.models.layers import joined
 from wsfcn.models.scoring import log_odds
 
-HIDDEN = 64
+HIDDEN, HEADS = 64, 3
+"""Units of a perceptron over cells, and how many there are, which tell by their mean: what single
+ones tell beside a lesion is another thing each time (docs/log.md, 77)."""
 WINDOWS = (5, 11)
 """Sides, in cells of stride 8, of the surroundings whose means tell what a single cell does not."""
 SINCE = ("direction", "bias", "part", "all_tagged", "cut", "margins")
@@ -90,9 +92,7 @@ class LocalEvidence(nn.Module):
         if not any(p.is_meta for p in eyes.parameters()):
             fold_norms(self.eyes)
         self.norm = nn.BatchNorm2d(sum(channels[1:]), affine=False)
-        self.head = nn.Sequential(
-            nn.Conv2d(sum(channels[1:]), HIDDEN, 1), nn.ReLU(), nn.Conv2d(HIDDEN, classes - 1, 1)
-        )
+        self.heads = nn.ModuleList(perceptron(sum(channels[1:]), classes - 1) for _ in range(HEADS))
         self.register_buffer("local", torch.zeros(classes - 1, dtype=torch.bool))
         self.register_buffer("usual", torch.zeros(classes - 1))
         self.parts = (*channels[:2], len(WINDOWS) * channels[1])
@@ -232,8 +232,9 @@ class LocalEvidence(nn.Module):
             self.cut[k] = best if iou.max() > least else best.clamp(min=0)
 
     def telling(self, cells: Float[Tensor, "b d y x"]) -> Float[Tensor, "b n y x"]:
-        """Logits: how much each cell tells each class."""
-        return self.head(self.norm(cells)).float()
+        """Logits: how much each cell tells each class, by the mean of the perceptrons."""
+        cells = self.norm(cells)
+        return torch.stack([head(cells).float() for head in self.heads]).mean(0)
 
     def resembling(self, maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b n y x"]:
         """How much each cell of stride 4 is like those that tell a class; from `BEGINS` on it is of
@@ -275,10 +276,14 @@ class LocalEvidence(nn.Module):
     def brought_up(self, weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
         """Weights of a network of an earlier version as they would be now.
 
-        Its direction may know no surroundings; then a ``band`` says from where to where something
-        began to resemble the cells that tell.
+        It may have one perceptron, of which each is then a copy. Its direction may know no
+        surroundings; then a ``band`` says from where to where something began to resemble the cells
+        that tell.
         """
         weights = dict(weights)
+        for name in [name for name in weights if name.startswith(prefix + "head.")]:
+            value, layer = weights.pop(name), name.removeprefix(prefix + "head.")
+            weights.update({f"{prefix}heads.{n}.{layer}": value.clone() for n in range(HEADS)})
         band, direction = weights.get(prefix + "band"), weights.get(prefix + "direction")
         fine, coarse, wide = self.parts
         if band is not None and direction is not None and direction.shape[-1] == fine + coarse:
@@ -291,7 +296,15 @@ class LocalEvidence(nn.Module):
         return weights
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        super()._load_from_state_dict(self.brought_up(state_dict, prefix), prefix, *rest)
+        weights = self.brought_up(state_dict, prefix)
+        state_dict.clear()
+        state_dict.update(weights)  # from which the perceptrons are read next
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def perceptron(channels: int, classes: int) -> nn.Sequential:
+    """How much each cell tells each class."""
+    return nn.Sequential(nn.Conv2d(channels, HIDDEN, 1), nn.ReLU(), nn.Conv2d(HIDDEN, classes, 1))
 
 
 def margins_of(logits: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c-1 h w"]:

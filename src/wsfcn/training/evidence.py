@@ -1,13 +1,13 @@
 """Before a training: local evidence is fitted, and judged against the whole picture's.
 
 Frozen features are computed once, so this takes some minutes. What is fitted on four fifths of
-the training pictures is judged on the last fifth, by tags alone: a class whose tag single cells
-tell as well as the mean of the frozen deep feature does is a *local* one, a lesion or a defect.
-A face tells a person as well, and is not all of it. So this is asked of sets whose pictures are
-alike, of leaves or of tiles; and where none is without any tag, which would show the same leaves
-without a lesion, cells must tell the classes about as well on the mean. Of photographs, which are
-not alike, a class is local where cells tell it far better than the whole does, and better than
-neighbourhoods of cells do: a hat, not a face.
+the training pictures is judged on the rest, three times, by tags alone: a class whose tag single
+cells tell as well as the mean of the frozen deep feature does is a *local* one, a lesion or a
+defect. A face tells a person as well, and is not all of it. So this is asked of sets whose pictures
+are alike, of leaves or of tiles; and where none is without any tag, which would show the same
+leaves without a lesion, cells must tell the classes about as well on the mean. Of photographs,
+which are not alike, a class is local where cells tell it far better than the whole does, and better
+than neighbourhoods of cells do: a hat, not a face.
 
 The cells that tell are a part of the lesion, those at which it differs most. Where pictures are
 alike, labels are all that differs as these cells do from the pictures without the class. If each of
@@ -17,6 +17,7 @@ then go on beyond their edge, mirrored, as the shade there tells in which light 
 """
 
 import copy
+import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -24,17 +25,19 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Integer
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsfcn.config import TrainSettings
 from wsfcn.data.dataset import TaggedPicture, TaggedPictures, tag_matrix, tag_vector
+from wsfcn.data.splits import spread
 from wsfcn.data.transforms import drawn, jittered, to_tensor
 from wsfcn.errors import PictureError
 from wsfcn.evaluation import average_precisions
 from wsfcn.images import reduced
 from wsfcn.models.evidence import (
     BEGINS,
+    HEADS,
     SINCE,
     LocalEvidence,
     evidence_loss,
@@ -52,7 +55,7 @@ MOST, MOST_UNLIKE = 1200, 600
 STEPS, BATCH, RATE, DECAY = 900, 8, 2e-3, 1e-3
 PROBE_STEPS = 300
 HELD_OUT = 5
-"""Every so many pictures one is kept to judge by."""
+"""One of every so many pictures is kept to judge by."""
 PRIOR = 10
 """Held-out pictures whose word the other classes have on one."""
 NORMAL = 10
@@ -74,9 +77,6 @@ NEIGHBOURHOOD = 11
 """Side of a neighbourhood, in cells."""
 RATE_UNLIKE = 1e-2
 """Of such pictures: the rate at which a head is fitted."""
-TRIES = 3
-"""From how many initial values a head is fitted; the best is taken. From one alone a class is found
-or missed by chance (docs/log.md, 68 and 72)."""
 SEED = 0.55
 """Part of a picture's strongest logit above which a cell tells."""
 ALONE = 1 / 3
@@ -93,6 +93,9 @@ MOSTLY = 0.4
 """Part of what resembles the cells that tell a class above which these are enough, where each
 picture has a tag: large things have 0.5 to 0.8, lesions beside which nothing is normal 0.2 to 0.35
 (docs/log.md, 76)."""
+SMALL = 0.02
+"""Part of the pictures of a class below which they are not, whatever part tells: so small a thing
+tells as a whole (docs/log.md, 77)."""
 DOUBTFUL = 2
 """How many times as many cells of pictures without a class as are wrong are unsure or wrong."""
 SINGLE = 5
@@ -112,11 +115,19 @@ class Looked(NamedTuple):
     tags: Float[Tensor, "n"]
 
 
-class Judged(NamedTuple):
-    """Average precision of the tags in held-out pictures, in per cent (NaN without any)."""
+class Told(NamedTuple):
+    """Average precision of the tags in held-out pictures, in per cent (NaN without any), and how
+    many of these have each."""
 
     from_cells: Float[np.ndarray, "n"]
     from_whole: Float[np.ndarray, "n"]
+    count: Float[np.ndarray, "n"]
+
+
+class Judged(NamedTuple):
+    """How well tags are told, and which classes are local therefore."""
+
+    told: Told
     local: Bool[np.ndarray, "n"]
 
 
@@ -145,33 +156,23 @@ def fit_evidence(model: Segmenter, data: TaggedPictures, settings: TrainSettings
     evidence.all_tagged.fill_(alike and not normal)
     seen = look_at(model, looked_at, data, settings)
     model.train().to("cpu")
-    learned = [look for n, look in enumerate(seen) if n % HELD_OUT]
-    held_out = seen[::HELD_OUT]
-    if len(learned) < BATCH or not held_out:
+    if len(seen) - -(-len(seen) // HELD_OUT) < BATCH:
         return None
-    probe = fit_probe(learned)
-    tags = torch.stack([look.tags for look in held_out]).numpy()
-    with torch.no_grad():
-        from_whole = probe(torch.stack([look.whole for look in held_out])).numpy()
     if alike:
-        best_head(evidence, learned, held_out, settings.seed, RATE)
-        from_cells, margin = tags_from(evidence, held_out), settings.pseudo.local_margin
+        told, margin = fit_heads(evidence, seen, settings.seed, RATE), settings.pseudo.local_margin
         # What resembles the cells that tell is more than these: they need not tell everything.
         margin = max(margin, ROUGHLY) if normal else margin
-        judged = judge(from_cells, from_whole, tags, margin, known, normal=normal)
+        local = judge(told, margin, known, normal=normal)
         fit_resemblance(evidence, seen)
     else:
-        cells = best_head(evidence, learned, held_out, settings.seed, RATE_UNLIKE)
-        whole, count = precisions_of(from_whole, tags), tags.sum(0)
-        local = known & (drawn_in(cells - whole, count) >= FAR)
+        told = fit_heads(evidence, seen, settings.seed, RATE_UNLIKE)
+        local = known & (drawn_in(told.from_cells - told.from_whole, told.count) >= FAR)
         if local.any():
-            wider = copy.deepcopy(evidence)
-            around, asked = ([neighbourhoods(x) for x in part] for part in (learned, held_out))
-            from_wider = best_head(wider, around, asked, settings.seed, RATE_UNLIKE)
-            local &= drawn_in(cells - from_wider, count) >= BETTER
-        judged = Judged(cells, whole, local)
-    evidence.local.copy_(torch.from_numpy(judged.local))
-    return judged
+            around = [neighbourhoods(look) for look in seen]
+            wider = fit_heads(copy.deepcopy(evidence), around, settings.seed, RATE_UNLIKE)
+            local &= drawn_in(told.from_cells - wider.from_cells, told.count) >= BETTER
+    evidence.local.copy_(torch.from_numpy(local))
+    return Judged(told, local)
 
 
 def precisions_of(
@@ -181,41 +182,59 @@ def precisions_of(
     return average_precisions(scores, tags.astype(np.int64))
 
 
-def best_head(
-    evidence: LocalEvidence,
-    learned: Sequence[Looked],
-    held_out: Sequence[Looked],
-    seed: int,
-    rate: float,
-) -> Float[np.ndarray, "n"]:
-    """Fit the perceptron `TRIES` times, and keep the one that tells the tags of held-out pictures
-    best, on the mean of the classes; how well it tells each of them (`precisions_of`)."""
-    tags = torch.stack([look.tags for look in held_out]).numpy()
-    found = []
-    for n in range(TRIES):
+def fit_heads(evidence: LocalEvidence, seen: Sequence[Looked], seed: int, rate: float) -> Told:
+    """Fit the perceptrons over cells, each with another fifth of the pictures held out, and what
+    their mean usually reaches; how well each tells the tags held out from it, on the mean.
+
+    One fifth is a poor judge: of a class of 40 pictures, two differ by 30 points (docs/log.md, 77).
+    """
+    fit_norm(evidence, seen)
+    tags, tries = torch.stack([look.tags for look in seen]), []
+    for n, (head, held_out) in enumerate(zip(evidence.heads, parts(len(seen)), strict=True)):
+        left = [look for k, look in enumerate(seen) if k not in held_out]
+        asked = [seen[k] for k in held_out]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + n)
-            for layer in evidence.head:
-                if isinstance(layer, torch.nn.Conv2d):
+            for layer in head.modules():
+                if isinstance(layer, nn.Conv2d):
                     layer.reset_parameters()
-        fit_head(evidence, learned, seed + n, rate)
-        told = precisions_of(tags_from(evidence, held_out), tags)
-        found.append((told, copy.deepcopy(evidence.state_dict())))
-    told, state = max(found, key=lambda each: np.nan_to_num(each[0]).mean())
-    evidence.load_state_dict(state)
-    return told
+        fit_head(evidence, head, left, seed + n, rate)
+        probe = fit_probe(left)
+        with torch.no_grad():
+            whole = probe(torch.stack([look.whole for look in asked]))
+            maps = (logits_of(evidence, look.cells[0], head) for look in asked)
+            cells = torch.cat([log_mean_exp(each) for each in maps])
+        there = tags[held_out].numpy()
+        told = [precisions_of(each.numpy(), there) for each in (cells, whole)]
+        tries.append(Told(told[0], told[1], there.sum(0)))
+    peaks = torch.cat([logits_of(evidence, look.cells[0]).amax((2, 3)) for look in seen])
+    evidence.usual.copy_((peaks.clamp(min=0) * tags).sum(0) / tags.sum(0).clamp(min=1))
+    return on_the_mean(tries)
 
 
-def spread(pictures: Sequence[TaggedPicture], most: int) -> Sequence[TaggedPicture]:
-    """At most so many of the pictures, every so many of them."""
-    return pictures[:: max(1, -(-len(pictures) // most))]
+def parts(count: int) -> list[list[int]]:
+    """For each perceptron a fifth of so many pictures, of each five that follow one another one,
+    drawn by lot; no picture is in two.
+
+    >>> [len(part) for part in parts(24)], len({n for part in parts(24) for n in part})
+    ([5, 5, 5], 15)
+    """
+    lot = random.Random(0)
+    found: list[list[int]] = [[] for _ in range(HEADS)]
+    for start in range(0, count, HELD_OUT):
+        some = range(start, min(start + HELD_OUT, count))
+        for part, n in zip(found, lot.sample(some, len(some)), strict=False):
+            part.append(n)
+    return found
 
 
-def tags_from(evidence: LocalEvidence, seen: Sequence[Looked]) -> Float[np.ndarray, "b n"]:
-    """What single cells say of the tags of pictures."""
-    with torch.no_grad():
-        maps = [logits_of(evidence, look.cells[0]) for look in seen]
-        return torch.cat([log_mean_exp(each) for each in maps]).numpy()
+def on_the_mean(tries: Sequence[Told]) -> Told:
+    """The mean of several fits, by how many held-out pictures have each class."""
+    cells, whole, counts = (np.stack(each) for each in zip(*tries, strict=True))
+    count = counts.sum(0)
+    with np.errstate(invalid="ignore"):
+        cells, whole = ((np.nan_to_num(each) * counts).sum(0) / count for each in (cells, whole))
+    return Told(cells, whole, count)
 
 
 def neighbourhoods(look: Looked) -> Looked:
@@ -240,29 +259,25 @@ def pictures_without(
 def in_words(judged: Judged, classes: Classes) -> str:
     """What was found, in a line.
 
-    >>> found = Judged(np.array([90.0, 40.0]), np.array([80.0, 95.0]), np.array([True, False]))
-    >>> in_words(found, Classes(("background", "rust", "cat")))
+    >>> told = Told(np.array([90.0, 40.0]), np.array([80.0, 95.0]), np.array([7, 7]))
+    >>> in_words(Judged(told, np.array([True, False])), Classes(("background", "rust", "cat")))
     'labels from local evidence: rust (tags told to 90 from cells, 80 from the whole)'
     """
     parts = [
         f"{name} (few pictures; as the other classes)"
         if np.isnan(cells)
         else f"{name} (tags told to {cells:.0f} from cells, {whole:.0f} from the whole)"
-        for name, cells, whole, local in zip(classes.objects, *judged, strict=True)
+        for name, cells, whole, _, local in zip(
+            classes.objects, *judged.told, judged.local, strict=True
+        )
         if local
     ]
     return f"labels from local evidence: {', '.join(parts) or 'of no class'}"
 
 
 def judge(
-    from_cells: Float[np.ndarray, "b n"],
-    from_whole: Float[np.ndarray, "b n"],
-    tags: Float[np.ndarray, "b n"],
-    margin: float,
-    known: Bool[np.ndarray, "n"],
-    *,
-    normal: bool,
-) -> Judged:
+    told: Told, margin: float, known: Bool[np.ndarray, "n"], *, normal: bool
+) -> Bool[np.ndarray, "n"]:
     """A class is local where cells tell its tag at most ``margin`` points worse than the whole.
 
     A few held-out pictures are a poor judge, and the classes of a set are alike: the gain of a
@@ -270,14 +285,12 @@ def judge(
     Without ``normal`` pictures, those without any tag, that mean must not be lower than `ROUGHLY`.
     Classes that are not ``known`` are not local, and say nothing of the others.
     """
-    cells, whole = (precisions_of(scores, tags) for scores in (from_cells, from_whole))
-    count, gain = tags.sum(0) * known, np.nan_to_num(cells - whole)
+    count, gain = told.count * known, np.nan_to_num(told.from_cells - told.from_whole)
     if not count.any():
-        return Judged(cells, whole, np.zeros(tags.shape[1], bool))
+        return np.zeros(len(count), bool)
     mean = gain[count > 0].mean()
     near = drawn_in(gain, count, mean) >= -margin
-    local = known & near & (normal or mean >= -max(margin, ROUGHLY))
-    return Judged(cells, whole, local)
+    return known & near & (normal or mean >= -max(margin, ROUGHLY))
 
 
 def drawn_in(
@@ -358,23 +371,32 @@ def look_at(
     return seen
 
 
-def logits_of(evidence: LocalEvidence, cells: Float[Tensor, "d y x"]) -> Float[Tensor, "1 n y x"]:
-    """The map of one picture, from its cells."""
-    return evidence.telling(cells[None].to(evidence.usual.device).float()).cpu()
+def logits_of(
+    evidence: LocalEvidence, cells: Float[Tensor, "d y x"], head: nn.Module | None = None
+) -> Float[Tensor, "1 n y x"]:
+    """The map of one picture, from its cells; of one perceptron, or of their mean."""
+    given = cells[None].to(evidence.usual.device).float()
+    return (head(evidence.norm(given)) if head else evidence.telling(given)).cpu()
 
 
-def fit_head(evidence: LocalEvidence, seen: Sequence[Looked], seed: int, rate: float) -> None:
-    """Fit the perceptron over cells, and what its maps usually reach."""
+def fit_norm(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
+    """Fit by what cells are normalised."""
     sample = torch.cat([look.cells[0].flatten(1)[:, ::7] for look in seen], 1).float()
     assert evidence.norm.running_mean is not None
     assert evidence.norm.running_var is not None
     evidence.norm.running_mean.copy_(sample.mean(1))
     evidence.norm.running_var.copy_(sample.var(1))
+
+
+def fit_head(
+    evidence: LocalEvidence, head: nn.Module, seen: Sequence[Looked], seed: int, rate: float
+) -> None:
+    """Fit one perceptron over cells."""
     tags = torch.stack([look.tags for look in seen])
     rarity = ((len(tags) - tags.sum(0)) / tags.sum(0).clamp(min=1)).clamp(1 / 20, 20)
     generator = torch.Generator().manual_seed(seed)
-    evidence.head.requires_grad_(True)
-    optimizer = torch.optim.AdamW(evidence.head.parameters(), rate, weight_decay=DECAY)
+    head.requires_grad_(True)
+    optimizer = torch.optim.AdamW(head.parameters(), rate, weight_decay=DECAY)
     order: list[int] = []
     for step in range(STEPS):
         if len(order) < BATCH:
@@ -383,24 +405,23 @@ def fit_head(evidence: LocalEvidence, seen: Sequence[Looked], seed: int, rate: f
         optimizer.param_groups[0]["lr"] = rate * (1 - step / STEPS)
         optimizer.zero_grad()
         for n in batch:
-            logits = logits_of(evidence, seen[n].cells[(step + n) % 2])
+            logits = logits_of(evidence, seen[n].cells[(step + n) % 2], head)
             (evidence_loss(logits, tags[n : n + 1], rarity) / BATCH).backward()
         optimizer.step()
-    evidence.head.requires_grad_(False)
-    peaks = torch.cat([logits_of(evidence, look.cells[0]).amax((2, 3)) for look in seen])
-    evidence.usual.copy_((peaks.clamp(min=0) * tags).sum(0) / tags.sum(0).clamp(min=1))
+    head.requires_grad_(False)
 
 
 @torch.no_grad()
 def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
-    """Fit what resembles the cells that tell a class, after `fit_head`.
+    """Fit what resembles the cells that tell a class, after `fit_heads`.
 
     For each class a linear discriminant (Fisher, 1936) tells these cells from all cells of pictures
     without it: of a few that differ most from the usual it makes the way in which they differ. It
     knows what is around a cell only where single cells tell too little of the class, and pictures
     without it then have less than half as many such cells (docs/log.md, 74). In sets that are
     all tagged it does not, what it finds begins later and must hang together with a cell that
-    tells (75), and of a class whose cells that tell are most of that these are enough (76).
+    tells (75), and of a class whose cells that tell are most of that these are enough (76), unless
+    all of it is small (77).
     """
     for name in ("direction", "bias", "part"):
         getattr(evidence, name).zero_()
@@ -442,14 +463,17 @@ def fit_resemblance(evidence: LocalEvidence, seen: Sequence[Looked]) -> None:
             slope, evidence.bias[k] = to_strengths(band_of(near[k], seen, k, least))
             evidence.direction[k, :single] = (slope * near[k]).to(device)
     if not normal:
-        enough = part_that_tells(evidence, seen) > MOSTLY
+        share, part = found_and_told(evidence, seen)
+        enough = (share > SMALL) & (part > MOSTLY)
         evidence.direction[enough], evidence.bias[enough] = 0, 0
 
 
-def part_that_tells(evidence: LocalEvidence, seen: Sequence[Looked]) -> Float[Tensor, "n"]:
-    """How much of what resembles the cells that tell a class, and hangs together with one, does
-    tell it, in the pictures of that class."""
-    found, told = torch.zeros(2, len(evidence.usual), dtype=torch.double)
+def found_and_told(
+    evidence: LocalEvidence, seen: Sequence[Looked]
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+    """How much of the pictures of a class resembles the cells that tell it, and hangs together with
+    one; and which part of that does tell it."""
+    found, told, cells = torch.zeros(3, len(evidence.usual), dtype=torch.double)
     near, bias = evidence.direction[:, : sum(evidence.parts[:2])], evidence.bias
     for look in seen:
         tell = logits_of(evidence, look.cells[0]).relu()
@@ -458,7 +482,8 @@ def part_that_tells(evidence: LocalEvidence, seen: Sequence[Looked]) -> Float[Te
         alike &= look.tags[:, None, None] > 0
         found += alike.sum((0, 2, 3))
         told += (alike & (tell > SEED * evidence.in_full(tell))).sum((0, 2, 3))
-    return (told / found.clamp(min=1)).float()
+        cells += look.tags * tell[0, 0].numel()
+    return (found / cells.clamp(min=1)).float(), (told / found.clamp(min=1)).float()
 
 
 def more_right(shares: Sequence[Float[Tensor, "n"]], seen: Sequence[Looked]) -> Bool[Tensor, "n"]:

@@ -17,6 +17,7 @@ from wsfcn.checkpoint import load_checkpoint
 from wsfcn.config import DataSettings, PseudoSettings, TrainSettings
 from wsfcn.data.classes import unlike
 from wsfcn.data.dataset import TaggedPictures, ViewingSet, collate, open_data, tag_vector
+from wsfcn.data.splits import spread
 from wsfcn.data.telling import prior_of, told
 from wsfcn.data.transforms import at_size, to_tensor
 from wsfcn.errors import PictureError, SettingError
@@ -31,6 +32,9 @@ from wsfcn.training.module import SegmentationTraining
 from wsfcn.training.relabel import labels_anew, second_round, sure_labels
 from wsfcn.types import IGNORE, Batch, Sample
 from wsfcn.visualize import beside, sheet
+
+SHOWN = 6
+"""Pictures of an epoch's sheet."""
 
 
 class Labelled(NamedTuple):
@@ -142,8 +146,7 @@ class Snapshots(Callback):
     """
 
     def __init__(self, folder: Path, data: TaggedPictures, settings: TrainSettings) -> None:
-        step = max(1, len(data.train) // 6)
-        some = data.train[::step][:6]
+        some = spread(data.train, SHOWN)
         self.view = ViewingSet(some, data.classes, settings.data.longest_side)
         self.folder = folder
         self.pseudo = settings.pseudo
