@@ -79,13 +79,14 @@ def test_a_run_of_an_earlier_version_goes_on(root, tmp_path):
 
 
 def without_newer(content: dict) -> int:
-    """Take out of a checkpoint what networks lacked before, all perceptrons but the first, which
-    had another name, too; how many values that were."""
-    named = tuple(f"evidence.{name}" for name in SINCE)
-    newer = [n for n in content if str(n).endswith(named) or ".heads." in str(n)]
+    """Take out of a checkpoint what networks lacked before; how many values that were. Of its
+    perceptrons the first alone stays, under the name it had."""
+    newer = [name for name in content if str(name).endswith(tuple(f"evidence.{n}" for n in SINCE))]
     for name in newer:
+        del content[name]
+    for name in [name for name in content if ".heads." in str(name)]:
         value = content.pop(name)
-        if ".heads.0." in str(name):
+        if ".heads.0." in name:
             content[name.replace(".heads.0.", ".head.")] = value
     inner = (value for value in content.values() if isinstance(value, dict))
     return len(newer) + sum(map(without_newer, inner))

@@ -3,7 +3,6 @@
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -63,9 +62,9 @@ def spread(items: Sequence[Item], most: int) -> list[Item]:
     >>> spread("abcabcabcabc", 4)
     ['b', 'b', 'a', 'b']
     """
-    lot, count = random.Random(0), min(most, len(items))
-    ends = [n * len(items) // count for n in range(count + 1)] if count else []
-    return [items[lot.randrange(*run)] for run in pairwise(ends)]
+    lot, total, count = random.Random(0), len(items), min(most, len(items))
+    runs = ((n * total // count, (n + 1) * total // count) for n in range(count))
+    return [items[lot.randrange(*run)] for run in runs]
 
 
 def chosen(
